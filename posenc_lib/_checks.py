@@ -1,0 +1,33 @@
+"""Argument checks that NumPy code and PyTorch code share: plain Python numbers only.
+
+Each takes the name of the calling operation first, so that the error can say who refused and why.
+"""
+
+import math
+import numbers
+
+
+def even_dim(operation, dim):
+    """Return `dim` as an int, or say why it cannot be the size of a code made of pairs."""
+    if isinstance(dim, bool) or not isinstance(dim, numbers.Integral):
+        raise TypeError(f"{operation}: dim must be an integer, got {dim!r} ({type(dim).__name__}).")
+    if dim < 2 or dim % 2:
+        smaller, larger = max(2, dim - dim % 2), max(2, dim + dim % 2)
+        use = str(larger) if smaller == larger else f"{smaller} or {larger}"
+        raise ValueError(
+            f"{operation}: dim must be even and at least 2, because every angular frequency fills "
+            f"two dimensions; got {dim}. Use {use}."
+        )
+    return int(dim)
+
+
+def base_of_frequencies(operation, base):
+    """Return `base` as a float, or say why no geometric ladder of frequencies has it."""
+    if isinstance(base, bool) or not isinstance(base, numbers.Real):
+        raise TypeError(f"{operation}: base must be a number, got {base!r} ({type(base).__name__}).")
+    if not (math.isfinite(base) and base >= 1):
+        raise ValueError(
+            f"{operation}: base must be finite and at least 1, so that angular frequencies fall from "
+            f"1 radian per position; got {base}. The original Transformer uses 10000."
+        )
+    return float(base)

@@ -1,0 +1,10 @@
+"""The same formulas for models: any device and dtype, autograd, torch.compile.
+
+Every name of `posenc_lib.numpy` stands here with the same signature. Names in capitals are modules.
+"""
+
+from posenc_lib.torch.attention import attention
+from posenc_lib.torch.learned import learned
+from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
+
+__all__ = ["Sinusoidal", "attention", "learned", "sinusoidal"]

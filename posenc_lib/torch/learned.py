@@ -1,0 +1,62 @@
+"""Learned absolute positional encoding: a table with one row a position."""
+
+import torch
+
+from posenc_lib.torch._positions import as_integer_positions
+
+
+def learned(positions, table):
+    """Look up the row of `table` at each position; gradients flow to the rows used.
+
+    As a layer of a model, `torch.nn.Embedding` holds such a table.
+
+    Parameters
+    ----------
+    positions : torch.Tensor of an integer dtype, array_like of int or range, shape (...)
+        From 0 to L − 1, on the device of `table`. A negative position is refused.
+    table : torch.Tensor, shape (L, dim)
+        The rows that a model has learned, one for each position.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape (..., dim), dtype and device of `table`.
+
+    Raises
+    ------
+    IndexError
+        A position has no row: it is negative, or past the end of the table. (Inside a compiled
+        function PyTorch's own check takes over, with its own message.)
+    TypeError
+        Positions are not integers.
+    ValueError
+        `table` is not two-dimensional, or lies on another device than `positions`.
+
+    References
+    ----------
+    Gehring et al. (2017), "Convolutional Sequence to Sequence Learning", section 3.1.
+
+    Examples
+    --------
+    >>> learned([1, 0], torch.tensor([[0.0, 1.0], [2.0, 3.0]]))
+    tensor([[2., 3.],
+            [0., 1.]])
+    """
+    table = torch.as_tensor(table)
+    if table.ndim != 2:
+        raise ValueError(f"learned: table must have shape (length, dim), got {tuple(table.shape)}.")
+    on_another_device = isinstance(positions, torch.Tensor) and positions.device != table.device
+    if on_another_device:
+        raise ValueError(
+            f"learned: positions are on {positions.device}, table is on {table.device}. "
+            "Move one to the other."
+        )
+    positions = as_integer_positions("learned", positions).to(table.device)
+    if positions.numel() and not torch.compiler.is_compiling():
+        first, last = (int(p) for p in torch.aminmax(positions))
+        if first < 0 or last >= len(table):
+            raise IndexError(
+                f"learned: the table has rows for positions 0 to {len(table) - 1}, got positions from "
+                f"{first} to {last}. A learned table ends where its training did."
+            )
+    return torch.nn.functional.embedding(positions, table)
