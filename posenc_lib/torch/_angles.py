@@ -17,15 +17,15 @@ def reduced_angles(positions, frequencies, dtype):
     Parameters
     ----------
     positions : torch.Tensor, shape (...)
-    frequencies : numpy.ndarray, shape (n,)
-        Float64, radians per position.
+    frequencies : torch.Tensor, shape (n,)
+        float64, on the CPU, radians per position.
     dtype : torch.dtype
         float32 or float64.
     """
     device = positions.device
     if device.type in _DEVICES_WITHOUT_FLOAT64:
         positions = positions.cpu()
-    turns = torch.from_numpy(frequencies / (2 * math.pi)).to(positions.device)
+    turns = (frequencies / (2 * math.pi)).to(positions.device)
     phase = positions.to(torch.float64)[..., None] * turns
     phase -= phase.round()
     return phase.mul_(2 * math.pi).to(dtype).to(device)

@@ -56,11 +56,17 @@ def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
         raise TypeError(f"sinusoidal: dtype must be floating, to hold sines; got {dtype}.")
     positions = as_positions("sinusoidal", positions)
     angle_dtype = torch.promote_types(dtype, torch.float32)
-    angles = reduced_angles(positions, frequencies.rope(dim, base=base), angle_dtype)
+    angles = reduced_angles(positions, _frequencies(dim, base), angle_dtype)
     encoding = angles.new_empty((*positions.shape, dim), dtype=dtype)
     encoding[..., 0::2] = angles.sin()
     encoding[..., 1::2] = angles.cos()
     return encoding
+
+
+@torch.compiler.assume_constant_result
+def _frequencies(dim, base):
+    """The ladder as a tensor, a constant for torch.compile, which would trace NumPy into float32."""
+    return torch.from_numpy(frequencies.rope(dim, base=base))
 
 
 class Sinusoidal(torch.nn.Module):
