@@ -1,0 +1,16 @@
+"""Exercise checkers that name the mistake.
+
+>>> from posenc_lib import check
+>>> def encode(positions, dim): ...
+>>> check.sinusoidal(encode).status
+'not started'
+
+A checker takes the reader's function and returns a `Report`: `passed`, `diagnosis`, `message`, `detail`,
+`hint(1)` to `hint(3)`, `raise_if_failed()`. With `strict=True` a failure raises AssertionError.
+"""
+
+from posenc_lib.check.attention import attention
+from posenc_lib.check.report import Report
+from posenc_lib.check.sinusoidal import sinusoidal
+
+__all__ = ["Report", "attention", "sinusoidal"]

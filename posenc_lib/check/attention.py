@@ -1,0 +1,329 @@
+"""Check attention: fn(q, k, v) → softmax(q kᵀ / √d) v over the last two axes."""
+
+import numpy as np
+
+from posenc_lib.check import engine
+from posenc_lib.check.exercise import Answer, Case, Exercise, Mistake
+
+
+def attention(fn, *, strict=False):
+    """Check ``fn(q, k, v)``, scaled dot-product attention on ``(..., T, d)`` arrays; return a `Report`.
+
+    ``fn`` may take NumPy arrays or torch tensors; through tensors a gradient must flow. The dtype of the
+    input comes back. With `strict`, a failure raises AssertionError.
+    """
+    return engine.run(EXERCISE, fn, strict)
+
+
+def formula(
+    q,
+    k,
+    v,
+    *,
+    logits=lambda q, k: q @ np.swapaxes(k, -1, -2),
+    scale=lambda d, length: 1 / np.sqrt(d),
+    mask=None,
+    weights=None,
+    reweigh=lambda weights: weights,
+    output=lambda weights, v, k: weights @ v,
+):
+    """Attention in float64; a mistake of the bank replaces one or more of the keyword arguments."""
+    raw = logits(q, k) * scale(q.shape[-1], q.shape[-2])
+    masked = raw if mask is None else mask(raw)
+    values = output(reweigh((weights or softmax)(masked)), v, k)
+    largest = np.max(np.abs(raw), initial=0.0)
+    return Answer(values, (1 + largest) * (1 + np.max(np.abs(v))))
+
+
+def softmax(logits, axis=-1):
+    """Softmax along `axis`, the largest logit taken off first."""
+    weights = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    return weights / weights.sum(axis=axis, keepdims=True)
+
+
+def _over_everything(logits):
+    return softmax(logits.reshape(*logits.shape[:-2], -1)).reshape(logits.shape)
+
+
+def _global_maximum(logits):
+    weights = np.exp(logits - logits.max())
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _plain_exp(logits):
+    weights = np.exp(logits)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _without_exp(logits):
+    return logits / logits.sum(axis=-1, keepdims=True)
+
+
+def _sees(rows, columns, diagonal=0):
+    return np.tri(rows, columns, diagonal, dtype=bool)
+
+
+def causal(logits, diagonal=0, hidden=-np.inf):
+    """Hide the keys after each query."""
+    return np.where(_sees(*logits.shape[-2:], diagonal), logits, hidden)
+
+
+MISTAKES = tuple(
+    Mistake(*row)
+    for row in (
+        (
+            "softmax over the queries",
+            "softmax",
+            "The softmax runs over the wrong axis: for each key, the weights of all queries add up to 1. For each "
+            "query, the weights of all keys must, so that the output is an average of the values.",
+            {"weights": lambda s: softmax(s, axis=-2)},
+        ),
+        (
+            "softmax over axis 1",
+            "softmax",
+            "The softmax runs over axis 1, which holds the keys only as long as there is no batch axis. Take the last "
+            "axis, -1.",
+            {"weights": lambda s: softmax(s, axis=1)},
+        ),
+        (
+            "softmax over the whole matrix",
+            "softmax",
+            "The softmax runs over all queries and keys at once; the weights of one query do not add up to 1. Each "
+            "query has a softmax of its own, over the keys.",
+            {"weights": _over_everything},
+        ),
+        (
+            "the scale is missing",
+            "scale",
+            "The logits are not divided by √d. Their variance then grows with d, and the softmax becomes almost a "
+            "maximum.",
+            {"scale": lambda d, length: 1.0},
+        ),
+        (
+            "scaled by d instead of √d",
+            "scale",
+            "The logits are divided by d. Dot products of d independent terms grow like √d, so √d is what keeps "
+            "their size.",
+            {"scale": lambda d, length: 1 / d},
+        ),
+        (
+            "multiplied by √d",
+            "scale",
+            "The logits are multiplied by √d; they are divided by it.",
+            {"scale": lambda d, length: np.sqrt(d)},
+        ),
+        (
+            "scaled by √T instead of √d",
+            "scale",
+            "The logits are divided by the square root of the length T, the size of the wrong axis. A dot product "
+            "sums d terms, so √d belongs there.",
+            {"scale": lambda d, length: 1 / np.sqrt(length)},
+        ),
+        (
+            "the weights are divided by √d, after the softmax",
+            "scale",
+            "The division by √d comes after the softmax; the weights then add up to 1/√d. It belongs to the logits, "
+            "before the softmax.",
+            {"scale": lambda d, length: 1.0, "output": lambda w, v, k: w @ v / np.sqrt(v.shape[-1])},
+        ),
+        (
+            "k is not transposed",
+            "logits",
+            "The logits are q k instead of q kᵀ. It runs only where T = d, and then mixes features with positions.",
+            {"logits": lambda q, k: q @ k if q.shape[-1] == k.shape[-2] else np.full((q.shape[-2],) * 2, np.nan)},
+        ),
+        (
+            "q and k have changed places",
+            "logits",
+            "The logits are k qᵀ: entry (t, s) compares key t with query s. The query's index comes first.",
+            {"logits": lambda q, k: k @ np.swapaxes(q, -1, -2)},
+        ),
+        (
+            "q is compared with itself",
+            "logits",
+            "The logits are q qᵀ; the keys play no part. Compare each query with every key.",
+            {"logits": lambda q, k: q @ np.swapaxes(q, -1, -2)},
+        ),
+        (
+            "k is compared with itself",
+            "logits",
+            "The logits are k kᵀ; the queries play no part. Compare each query with every key.",
+            {"logits": lambda q, k: k @ np.swapaxes(k, -1, -2)},
+        ),
+        (
+            "the softmax is missing",
+            "softmax",
+            "The logits themselves weigh the values. They must pass through a softmax, which makes them positive and "
+            "add up to 1.",
+            {"weights": lambda s: s},
+        ),
+        (
+            "the weights are not normalised",
+            "softmax",
+            "The weights are exp(logit), without the division by their sum: they do not add up to 1.",
+            {"weights": np.exp},
+        ),
+        (
+            "the weights are not normalised",
+            "softmax",
+            "The weights are exp(logit − maximum), without the division by their sum: they do not add up to 1.",
+            {"weights": lambda s: np.exp(s - s.max(axis=-1, keepdims=True))},
+        ),
+        (
+            "exp is missing",
+            "softmax",
+            "The logits are divided by their sum, without the exponential: weights can be negative, and the sum zero.",
+            {"weights": _without_exp},
+        ),
+        (
+            "the softmax overflows",
+            "stable",
+            "The formula is right, but exp overflows for large logits and gives nan. A softmax does not notice a "
+            "constant taken off all the logits of a row: take off the largest.",
+            {"weights": _plain_exp},
+        ),
+        (
+            "one maximum for all rows",
+            "stable",
+            "The formula is right, but the largest logit of the whole array is taken off, so that a row of much smaller "
+            "logits becomes 0/0 = nan. Take off each row's own largest.",
+            {"weights": _global_maximum},
+        ),
+        (
+            "a causal mask is applied",
+            "mask",
+            "Query t sees only the keys up to t. This attention has no mask: every query sees every key.",
+            {"mask": causal},
+        ),
+        (
+            "v is forgotten",
+            "output",
+            "The result is the matrix of weights; the values v are not averaged with it.",
+            {"output": lambda w, v, k: w},
+        ),
+        (
+            "the weights are transposed",
+            "output",
+            "The weights are transposed when they meet v: output t collects what query t's column holds, not its row.",
+            {"output": lambda w, v, k: np.swapaxes(w, -1, -2) @ v},
+        ),
+        (
+            "k is averaged instead of v",
+            "output",
+            "The weights average the keys; it is the values v that they average.",
+            {"output": lambda w, v, k: w @ k},
+        ),
+    )
+)
+
+
+def _inputs(seed, *shape, size=1.0):
+    rng = np.random.default_rng(seed)
+    return tuple(size * rng.standard_normal(shape) for _ in range(3))
+
+
+def _case(stage, seed, *shape, size=1.0):
+    sizes = "" if size == 1.0 else f" and entries near {size:g}"
+    return Case(stage, _inputs(seed, *shape, size=size), f"q, k and v of shape {shape}{sizes}, random")
+
+
+CASES = (
+    _case("values", 1, 3, 2),
+    _case("values", 2, 5, 3),
+    _case("values", 3, 2, 7),
+    _case("values", 4, 4, 4),
+    _case("batch", 5, 2, 4, 3),
+    _case("batch", 6, 2, 3, 5, 4),
+    _case("large", 7, 6, 8, size=100.0),
+    _case("gradient", 8, 4, 3),
+)
+
+STAGE_NOTES = {
+    "batch": "These inputs have axes before (T, d), as batch and heads; each slice is attended by itself. "
+    "(.T reverses all the axes; np.swapaxes(k, -1, -2) swaps the last two.)",
+    "large": "These logits are in the thousands, where exp overflows float64.",
+    "gradient": "A gradient must flow from the result to q, k and v.",
+}
+
+
+def tell_shape(expected, got):
+    """Name the cause of a wrong shape, or return None."""
+    if got == (*expected[:-1], expected[-2]):
+        return "v is forgotten", "It has the shape of the weights, (T, T): they still have to average the values v."
+    if len(got) > 1 and got == (*expected[:-2], expected[-1], expected[-2]):
+        return "the result is transposed", "Positions go down the rows, features along the columns."
+    return None
+
+
+def tell_cell(index):
+    """Say which batch, position and feature an index is."""
+    *batch, position, feature = index
+    front = f"batch {', '.join(map(str, batch))}, " if batch else ""
+    return f"{front}position {position}, feature {feature}"
+
+
+def grid(error, allowed):
+    """Reduce (..., T, d) to its first (T, d) slice that is wrong."""
+    error, allowed = (a.reshape(-1, *a.shape[-2:]) for a in (error, allowed))
+    slices = ~(error <= allowed).all(axis=(1, 2))
+    return error[slices.argmax()], allowed[slices.argmax()]
+
+
+HINTS = {
+    "unknown": (
+        "Try q of zeros: all logits are then equal, and each output is the plain mean of v. Is yours?",
+        "Print the weights of one query: they must be positive and add up to one over the keys.",
+        "Compare each query with each key by a dot product, divide by the square root of the feature size, take the "
+        "softmax over the keys, and average the values with the result.",
+    ),
+    "softmax": (
+        "Look at the step from logits to weights.",
+        "It is about which sums of the weights are one.",
+        "For each query, take the exponentials of its logits and divide them by their sum over the keys.",
+    ),
+    "stable": (
+        "Look at what goes into the exponential.",
+        "It is about the size of the logits: exp of 710 is too large for float64.",
+        "Before the exponential, take off from each query's logits the largest of them; the quotient stays the same.",
+    ),
+    "scale": (
+        "Look at what the logits are divided by, and when.",
+        "It is about the square root of a size: of which axis?",
+        "The logits are divided by the square root of the number of features of a query, before the softmax.",
+    ),
+    "logits": (
+        "Look at the product of q and k.",
+        "It is about which axis is summed, and whose index comes first.",
+        "The logit of query t and key s is the dot product of row t of q and row s of k, summed over the features.",
+    ),
+    "mask": (
+        "Look at what happens between the logits and the softmax.",
+        "It is about which keys a query may see.",
+        "No key is hidden from any query.",
+    ),
+    "output": (
+        "Look at the last product.",
+        "It is about what the weights average.",
+        "Each output is the sum over the keys of the query's weight for the key times the key's row of v.",
+    ),
+    "shape": (
+        "Look at the shapes of your arrays, one line at a time.",
+        "It is about which axis each product sums over.",
+        "Queries by features times features by keys gives queries by keys; times keys by features gives the output.",
+    ),
+}
+
+EXERCISE = Exercise(
+    method="attention",
+    parameters=("q", "k", "v"),
+    cases=CASES,
+    formula=formula,
+    mistakes=MISTAKES,
+    hints=HINTS,
+    tell_shape=tell_shape,
+    tell_cell=tell_cell,
+    grid=grid,
+    axes=("position", "feature"),
+    differentiable=True,
+    stage_notes=STAGE_NOTES,
+)

@@ -1,0 +1,116 @@
+"""Call the reader's function and record what came back."""
+
+import inspect
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from posenc_lib.check import arrays
+
+
+@dataclass
+class Outcome:
+    """What one call gave: the raw value, its NumPy form, or the error."""
+
+    case: object
+    library: str
+    raw: object = None
+    values: np.ndarray | None = None
+    error: Exception | None = None
+    changed: str = ""  # name of an argument that the call wrote into
+    device_moved: bool = False
+    detached: bool = False
+
+
+def call(exercise, fn, case, library):
+    """Call `fn` on fresh copies of the case's arguments."""
+    args = [arrays.convert(value, library) for value in case.args]
+    if exercise.differentiable and library == arrays.TORCH:
+        args = [a.requires_grad_() if arrays.is_tensor(a) and case.stage == "gradient" else a for a in args]
+    outcome = Outcome(case, library)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            outcome.raw = fn(*args, **case.keywords)
+    except Exception as error:  # whatever the reader's code raises is news for the reader
+        outcome.error = error
+        return outcome
+    outcome.values = arrays.to_numpy(outcome.raw)
+    outcome.changed = _changed(exercise.parameters, args, case.args)
+    if arrays.is_tensor(outcome.raw):
+        tensors = [a for a in args if arrays.is_tensor(a)]
+        outcome.device_moved = any(a.device != outcome.raw.device for a in tensors)
+        outcome.detached = any(a.requires_grad for a in tensors) and not outcome.raw.requires_grad
+    return outcome
+
+
+def _changed(names, args, originals):
+    for name, after, before in zip(names, args, originals):
+        if isinstance(before, np.ndarray) and not np.array_equal(arrays.to_numpy(after), before):
+            return name
+    return ""
+
+
+def choose_library(exercise, fn, case):
+    """Return the library whose arrays `fn` takes, or the one its code speaks when it takes neither."""
+    libraries = arrays.preferred(fn)
+    if not any(isinstance(value, np.ndarray) for value in case.args):
+        return arrays.NUMPY
+    for library in libraries:
+        if call(exercise, fn, case, library).error is None:
+            return library
+    return libraries[0]
+
+
+def accepts(fn, keyword):
+    """Whether `fn` takes `keyword` by name."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return any(p.kind is p.VAR_KEYWORD or (p.name == keyword and p.kind in named) for p in parameters)
+
+
+def describe_error(fn, error):
+    """Return the error's type, message and line in the reader's function, free of addresses and paths."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"\s*(at )?0x[0-9a-fA-F]+", "", text)
+    text = re.sub(r"""(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[\w.\-]+[\\/])+[\w.\-]*""", "(a file)", text)
+    line = _line_of(fn, error)
+    place = f" in line {line} of your function" if line else ""
+    return f"{type(error).__name__}{place}: {text[:300]}" if text else f"{type(error).__name__}{place}"
+
+
+def _line_of(fn, error):
+    """Return the line, counted from the function's `def`, in which the error left the reader's code."""
+    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    found = None
+    trace = error.__traceback__
+    while trace is not None and code is not None:
+        if trace.tb_frame.f_code is code:
+            found = trace.tb_lineno - code.co_firstlineno + 1
+        trace = trace.tb_next
+    return found
+
+
+def is_stub(fn):
+    """Whether nothing but a docstring, `...`, `pass`, `return None` or NotImplementedError is in the body."""
+    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    if code is None:
+        return False
+    return not code.co_names and code.co_code in {blank.__code__.co_code for blank in _blanks()}
+
+
+def _blanks():
+    def dots(): ...
+
+    def blank():
+        return None
+
+    def documented():
+        """Nothing."""
+
+    return dots, blank, documented

@@ -1,0 +1,132 @@
+"""What a checker is made of: cases, a formula with knobs, and mistakes that turn the knobs."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+_EMPTY = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the reader's function: its stage, its arguments, and a short description of them."""
+
+    stage: str
+    args: tuple
+    text: str
+    keywords: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a formula gives, in float64.
+
+    `condition` says how many rounding errors, in units of the reader's dtype, each value may carry; for
+    a sine it grows with its angle, and so with the position.
+    """
+
+    values: np.ndarray
+    condition: np.ndarray | float = 1.0
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong version: the knobs it turns, its name, what to tell the reader, and which hints fit."""
+
+    name: str
+    area: str
+    message: str
+    knobs: Mapping
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One mistake or two, and what they give for the exercise's first case."""
+
+    mistakes: tuple
+    knobs: Mapping
+    first: Answer
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A checker's specification; `engine.run` does the rest.
+
+    Attributes
+    ----------
+    method, parameters
+        Name of the checker, and the names of the arguments it passes by position.
+    cases : tuple of Case
+        In the order in which they are tried: small ones first, then the later stages.
+    formula : callable
+        ``formula(*args, **keywords, **knobs)`` gives an `Answer`; without knobs it is the oracle.
+    mistakes : tuple of Mistake
+        The bank. Earlier ones win where two are the same function.
+    hints : dict
+        Area of a mistake → three hints; "unknown" is for mistakes without a name.
+    fits : tuple of callables
+        ``fit(case, values)`` gives a Mistake whose parameter was read off the reader's values, or None.
+    observe : callable
+        ``observe(knobs)`` gives a sentence with numbers, seen against expected; "" for none.
+    tell_shape : callable
+        ``tell_shape(expected, got)`` gives a wrong shape's name and cause, or None.
+    tell_cell : callable
+        ``tell_cell(index)`` says in words which cell an index is.
+    grid : callable or None
+        ``grid(error)`` reduces an error array to (rows, columns) for the picture; None draws none.
+    axes : pair of str
+        Names of the picture's rows and columns.
+    narrower : bool
+        Whether float32 may come back although float64 went in.
+    scalar : bool
+        Whether a number is the answer.
+    differentiable : bool
+        Whether a gradient must flow from a torch result to the arguments.
+    stage_notes : dict
+        Stage → a sentence on why the stage matters, told when it fails without a name.
+    """
+
+    method: str
+    parameters: tuple
+    cases: tuple
+    formula: Callable
+    mistakes: tuple
+    hints: Mapping
+    fits: tuple = ()
+    observe: Callable = lambda knobs: ""
+    tell_shape: Callable = lambda expected, got: None
+    tell_cell: Callable = lambda index: f"cell {index}"
+    grid: Callable | None = None
+    axes: tuple = ("row", "column")
+    narrower: bool = False
+    scalar: bool = False
+    differentiable: bool = False
+    stage_notes: Mapping = field(default_factory=dict)
+
+    def answer(self, case, knobs=_EMPTY):
+        """Return the formula's answer to `case`, with some knobs turned."""
+        with np.errstate(all="ignore"):
+            return self.formula(*case.args, **case.keywords, **knobs)
+
+    def suspicion(self, *mistakes):
+        """Return what `mistakes` together would give."""
+        knobs = {name: knob for mistake in mistakes for name, knob in mistake.knobs.items()}
+        return Suspicion(mistakes, knobs, self.answer(self.cases[0], knobs))
+
+    @cached_property
+    def singles(self):
+        """The bank's mistakes, each as a Suspicion."""
+        return [self.suspicion(mistake) for mistake in self.mistakes]
+
+    @cached_property
+    def pairs(self):
+        """All pairs of mistakes that turn different knobs, computed once: they are many."""
+        return [
+            self.suspicion(one, other)
+            for one, other in itertools.combinations(self.mistakes, 2)
+            if not set(one.knobs) & set(other.knobs)
+        ]

@@ -1,0 +1,135 @@
+"""Check the sinusoidal encoding: fn(positions, dim) → (..., dim), sine on 2i, cosine on 2i + 1, base 10000."""
+
+import numpy as np
+
+from posenc_lib.check import engine
+from posenc_lib.check.exercise import Answer, Case, Exercise
+from posenc_lib.check.sinusoidal_bank import HINTS, MISTAKES, fit_base, fit_scale, observe
+
+
+def sinusoidal(fn, *, strict=False):
+    """Check ``fn(positions, dim)``, the sinusoidal encoding of shape ``(..., dim)``; return a `Report`.
+
+    ``fn`` may take NumPy arrays or torch tensors, and may take a keyword ``base``, which is then checked too.
+    A float32 result is accepted, to float32's precision. With `strict`, a failure raises AssertionError.
+    """
+    return engine.run(EXERCISE, fn, strict)
+
+
+def formula(
+    positions,
+    dim,
+    base=10000.0,
+    *,
+    keep_base=lambda base: base,
+    position=lambda m: m,
+    theta=lambda i, dim, base: base ** (-2 * i / dim),
+    theta_cos=None,
+    phase=None,
+    turn=1.0,
+    waves=lambda sine, cosine: (sine, cosine),
+    layout=None,
+    scale=lambda dim: 1.0,
+    shift=0.0,
+):
+    """The encoding in float64; a mistake of the bank replaces one or more of the keyword arguments."""
+    m = position(np.asarray(positions, dtype=np.float64))[..., None]
+    i, base = np.arange(dim // 2), keep_base(base)
+    if phase is None:
+        sine_angle = turn * m * theta(i, dim, base)
+        cosine_angle = turn * m * (theta_cos or theta)(i, dim, base)
+    else:
+        sine_angle = cosine_angle = turn * phase(m, i, dim, base)
+    layout = layout or interleaved
+    values = layout(*waves(np.sin(sine_angle), np.cos(cosine_angle))) * scale(dim) + shift
+    largest = np.maximum(np.abs(sine_angle), np.abs(cosine_angle))
+    return Answer(values, (1 + layout(largest, largest)) * max(1.0, abs(scale(dim))))
+
+
+def interleaved(first, second):
+    """Columns first_0, second_0, first_1, second_1, …"""
+    return np.stack([first, second], axis=-1).reshape(*first.shape[:-1], -1)
+
+
+def _tell_shape(expected, got):
+    front, dim = expected[:-1], expected[-1]
+    if got == expected[::-1] and len(got) > 1:
+        return "the result is transposed", "Positions go down the rows, dimensions along the columns."
+    if got == (*front, dim // 2):
+        return "half of the columns are missing", "Each pair has two columns, a sine and a cosine."
+    if got == (*front, 2 * dim):
+        return "twice too many columns", "dim/2 pairs of a sine and a cosine make dim columns."
+    if got in ((*front, dim // 2, 2), (*front, 2, dim // 2), (2, *front, dim // 2)):
+        told = "Sines and cosines are stacked along an axis of their own; they go into neighbouring columns."
+        return "sine and cosine have an axis of their own", told
+    if got == (1, *expected):
+        return "an axis too many in front", ""
+    return None
+
+
+def _tell_cell(index):
+    *position, column = index
+    row = f"position number {', '.join(map(str, position))}, " if position else ""
+    return f"{row}column {column} ({'cosine' if column % 2 else 'sine'} of pair {column // 2})"
+
+
+def _grid(error, allowed):
+    """Reduce (..., dim) to (positions, pairs): the worse of sine and cosine."""
+    pairs = error.reshape(-1, error.shape[-1] // 2, 2)
+    return pairs.max(axis=-1), allowed.reshape(pairs.shape).max(axis=-1)
+
+
+def _case(stage, positions, dim, **keywords):
+    positions = np.asarray(positions)
+    said = "".join(f", {name}={value:g}" for name, value in keywords.items())
+    return Case(stage, (positions, dim), f"positions = {_shown(positions)}, dim = {dim}{said}", keywords)
+
+
+def _shown(positions):
+    if positions.size > 8:
+        return f"[{positions[0]} ... {positions[-1]}] ({positions.size} of them)"
+    return " ".join(np.array2string(positions, separator=", ").split())
+
+
+CASES = (
+    _case("values", np.arange(3), 4),
+    _case("values", np.arange(12), 8),
+    _case("values", np.arange(5), 6),
+    _case("values", np.arange(300), 32),
+    _case("values", np.arange(3), 2),
+    _case("offset", np.arange(40, 51), 8),
+    _case("offset", np.array([7, 3, 3, 90]), 8),
+    _case("large", np.array([1_000_000, 1_000_003]), 16),
+    _case("negative", np.arange(-3, 3), 8),
+    _case("fractional", np.array([0.5, 1.25, 2.0, 6.75]), 8),
+    _case("batch", np.arange(12).reshape(3, 4) + 5, 8),
+    _case("batch", np.array(9), 8),
+    _case("base", np.arange(40, 51), 8, base=500.0),
+    _case("base", np.arange(12), 16, base=1e6),
+)
+
+_STAGE_NOTES = {
+    "offset": "These positions do not start at 0: the code of position 40 is the same in every call, whatever its row.",
+    "large": "These positions are large, where angles computed in float32 lose their digits.",
+    "negative": "These positions are negative, as distances to the left are.",
+    "fractional": "These positions are fractions: the waves are defined between the integers too.",
+    "batch": "Positions may have any shape, even (), as in a batch; the result has that shape followed by dim.",
+    "base": "Your function takes a base, and here it gets another one.",
+}
+
+EXERCISE = Exercise(
+    method="sinusoidal",
+    parameters=("positions", "dim"),
+    cases=CASES,
+    formula=formula,
+    mistakes=MISTAKES,
+    hints=HINTS,
+    fits=(fit_base, fit_scale),
+    observe=observe,
+    tell_shape=_tell_shape,
+    tell_cell=_tell_cell,
+    grid=_grid,
+    axes=("position", "pair"),
+    narrower=True,
+    stage_notes=_STAGE_NOTES,
+)
