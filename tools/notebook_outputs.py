@@ -85,7 +85,7 @@ def picture_difference(stored, fresh):
     if not has_picture(stored) or not has_picture(fresh):
         return "one of the two has no picture"
     if not comparable(stored, fresh):
-        return f"drawn by {drawn_by(stored)}, and now by {drawn_by(fresh)}"
+        return f"drawn by matplotlib {drawn_by(stored)}, and now by {drawn_by(fresh)}"
     old, new = _pixels(stored), _pixels(fresh)
     if old.shape != new.shape:
         return f"the stored picture has {old.shape[:2]} pixels, the new one {new.shape[:2]}"
@@ -98,18 +98,16 @@ def has_picture(output):
 
 
 def comparable(stored, fresh):
-    """Whether the pictures come from one minor version of matplotlib, or from no matplotlib at all."""
-    return drawn_by(stored) == drawn_by(fresh)
+    """Whether pixels can be compared: not between two minor versions of matplotlib."""
+    versions = {drawn_by(stored), drawn_by(fresh)}
+    return None in versions or len(versions) == 1
 
 
 def drawn_by(output):
-    """The minor version of matplotlib that drew a picture, such as "matplotlib 3.11"; else "other means".
-
-    Matplotlib writes it into the PNG itself.
-    """
+    """The minor version of matplotlib that drew a picture, such as "3.11", which is written in the PNG."""
     with _image(output) as image:
         match = re.match(r"Matplotlib version\s*(\d+\.\d+)", image.info.get("Software", ""))
-    return f"matplotlib {match[1]}" if match else "other means"
+    return match and match[1]
 
 
 def _image(output):
@@ -132,6 +130,8 @@ def faults(outputs):
             found += [f"shows a path of this machine: {match!r}" for match in ABSOLUTE_PATH.findall(text)[:1]]
         if has_picture(output) and not output.data.get("text/plain", "").startswith(FACTS_START):
             found.append("has a picture without a description: is figures.setup() in the imports cell?")
+        if "image/jpeg" in output.get("data", {}):
+            found.append("has a JPEG picture, which nothing compares: make it a PNG")
     return found
 
 
