@@ -10,7 +10,19 @@ A checker takes the reader's function and returns a `Report`: `passed`, `diagnos
 """
 
 from posenc_lib.check.attention import attention
+from posenc_lib.check.causal_attention import causal_attention
+from posenc_lib.check.longest_wavelength import longest_wavelength
+from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.report import Report
+from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
 
-__all__ = ["Report", "attention", "sinusoidal"]
+__all__ = [
+    "Report",
+    "attention",
+    "causal_attention",
+    "longest_wavelength",
+    "relative_part",
+    "shift_matrix",
+    "sinusoidal",
+]

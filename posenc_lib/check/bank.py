@@ -49,8 +49,10 @@ def explain(exercise, outcomes, dtype, last):
     suspects = _suspects(exercise, [o for o in outcomes if _usable(o)])
     for part in (outcomes, outcomes[: last + 1]):
         part = [outcome for outcome in part if _usable(outcome)]
+        if _fits(exercise, {}, part, dtype):  # nothing is wrong here; the trouble is in an unusable outcome
+            continue
         for precision in dict.fromkeys((dtype, "float32")):
-            for suspect in suspects if part else ():
+            for suspect in suspects:
                 if suspect.mistakes or precision != dtype:
                     if _fits(exercise, suspect.knobs, part, precision):
                         return Explanation(suspect.mistakes, suspect.knobs, precision != dtype)

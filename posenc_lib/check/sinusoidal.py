@@ -16,6 +16,13 @@ def sinusoidal(fn, *, strict=False):
     return engine.run(EXERCISE, fn, strict)
 
 
+def interleaved(first, second):
+    """Columns first_0, second_0, first_1, second_1, …"""
+    columns = np.empty((*first.shape[:-1], 2 * first.shape[-1]))
+    columns[..., 0::2], columns[..., 1::2] = first, second
+    return columns
+
+
 def formula(
     positions,
     dim,
@@ -28,27 +35,19 @@ def formula(
     phase=None,
     turn=1.0,
     waves=lambda sine, cosine: (sine, cosine),
-    layout=None,
-    scale=lambda dim: 1.0,
-    shift=0.0,
+    layout=interleaved,
+    scale=None,
 ):
     """The encoding in float64; a mistake of the bank replaces one or more of the keyword arguments."""
     m = position(np.asarray(positions, dtype=np.float64))[..., None]
     i, base = np.arange(dim // 2), keep_base(base)
-    if phase is None:
-        sine_angle = turn * m * theta(i, dim, base)
-        cosine_angle = turn * m * (theta_cos or theta)(i, dim, base)
-    else:
-        sine_angle = cosine_angle = turn * phase(m, i, dim, base)
-    layout = layout or interleaved
-    values = layout(*waves(np.sin(sine_angle), np.cos(cosine_angle))) * scale(dim) + shift
-    largest = np.maximum(np.abs(sine_angle), np.abs(cosine_angle))
-    return Answer(values, (1 + layout(largest, largest)) * max(1.0, abs(scale(dim))))
-
-
-def interleaved(first, second):
-    """Columns first_0, second_0, first_1, second_1, …"""
-    return np.stack([first, second], axis=-1).reshape(*first.shape[:-1], -1)
+    sine_angle = turn * (m * theta(i, dim, base) if phase is None else phase(m, i, dim, base))
+    cosine_angle = turn * m * theta_cos(i, dim, base) if theta_cos else sine_angle
+    values = layout(*waves(np.sin(sine_angle), np.cos(cosine_angle)))
+    errors = 1 + np.abs(layout(sine_angle, cosine_angle))
+    if scale is None:
+        return Answer(values, errors)
+    return Answer(values * scale(dim), errors * max(1.0, abs(scale(dim))))
 
 
 def _tell_shape(expected, got):

@@ -1,0 +1,108 @@
+"""Check causal attention: attention in which query t sees the keys 0 to t only."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from posenc_lib.check import engine
+from posenc_lib.check.attention import EXERCISE as PLAIN
+from posenc_lib.check.attention import causal, formula
+from posenc_lib.check.exercise import Mistake
+
+
+def causal_attention(fn, *, strict=False):
+    """Check ``fn(q, k, v)``, attention with a causal mask on ``(..., T, d)`` arrays; return a `Report`.
+
+    Query t sees the keys s ≤ t. Otherwise as `attention`.
+    """
+    return engine.run(EXERCISE, fn, strict)
+
+
+def _causal_formula(q, k, v, *, mask=causal, **knobs):
+    return formula(q, k, v, mask=mask, **knobs)
+
+
+def _triangle(weights):
+    return weights * np.tri(*weights.shape[-2:])
+
+
+def _renormalised(weights):
+    weights = _triangle(weights)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _future(logits, diagonal=0, hidden=-np.inf):
+    return np.swapaxes(causal(np.swapaxes(logits, -1, -2), diagonal, hidden), -1, -2)
+
+
+_WRONG_WAY = (
+    "The mask is the wrong way round: query t sees the keys from t on, that is the future. It may see the keys up to t."
+)
+_WRONG_WAY_STRICT = (
+    "The mask is the wrong way round: it hides the keys up to t and shows the future. Query t may see the keys up to t."
+)
+_STRICT = (
+    "Query t sees the keys before t but not key t itself; the first query then sees nothing. The mask keeps the "
+    "diagonal: s ≤ t."
+)
+_KEPT = "The logits of hidden keys are set to {}, which still leaves them a weight, for e^{} = {}. They must be −∞, whose exponential is 0."
+
+_MASKS = tuple(
+    Mistake(name, "mask", message, knobs)
+    for name, message, knobs in (
+        ("the mask is missing", "Every query sees every key. Query t may see the keys up to t only.", {"mask": None}),
+        ("the mask hides the diagonal", _STRICT, {"mask": partial(causal, diagonal=-1)}),
+        ("the mask hides the diagonal", _STRICT, {"mask": partial(causal, diagonal=-1, hidden=-1e9)}),
+        (
+            "the mask shows one key too many",
+            "Query t sees the keys up to t + 1, one step into the future. The mask ends at the diagonal: s ≤ t.",
+            {"mask": partial(causal, diagonal=1)},
+        ),
+        ("the mask is the wrong way round", _WRONG_WAY, {"mask": _future}),
+        ("the mask is the wrong way round", _WRONG_WAY_STRICT, {"mask": partial(_future, diagonal=-1)}),
+        ("the mask is the wrong way round", _WRONG_WAY_STRICT, {"mask": partial(_future, diagonal=-1, hidden=-1e9)}),
+        ("hidden logits are 0 instead of −∞", _KEPT.format("0", "0", "1"), {"mask": partial(causal, hidden=0.0)}),
+        ("hidden logits are −1 instead of −∞", _KEPT.format("−1", "(−1)", "0.37"), {"mask": partial(causal, hidden=-1.0)}),
+        (
+            "the mask is added as zeros and ones",
+            "The mask of ones and zeros is added to the logits: it favours the past, it does not hide the future. "
+            "Add 0 and −∞.",
+            {"mask": lambda s: s + np.tri(*s.shape[-2:])},
+        ),
+        (
+            "masked after the softmax",
+            "The weights of hidden keys are set to 0 after the softmax, so that the rest of a row no longer adds up "
+            "to 1. Hide the logits before the softmax.",
+            {"mask": None, "reweigh": _triangle},
+        ),
+        (
+            "masked after the softmax, and normalised again",
+            "Hiding after the softmax and dividing by the row's sum is right on paper, but where a hidden logit is by "
+            "far the largest, all that is left is 0, and 0/0 is nan. Hide the logits before the softmax.",
+            {"mask": None, "reweigh": _renormalised},
+        ),
+    )
+)
+
+_HINTS = {
+    **PLAIN.hints,
+    "unknown": (
+        "Look at the first output: query 0 sees key 0 alone, so it must be the first row of v.",
+        "Print the weights: all above the diagonal are zero, each row adds up to one.",
+        "Set the logits of the keys after the query to minus infinity, then take the softmax over the keys.",
+    ),
+    "mask": (
+        "Look at the first output: query 0 sees key 0 alone, so it must be the first row of v.",
+        "It is about which logits are hidden, what they are set to, and when.",
+        "Before the softmax, set to minus infinity the logits of the keys whose number is larger than the query's.",
+    ),
+}
+
+EXERCISE = replace(
+    PLAIN,
+    method="causal_attention",
+    formula=_causal_formula,
+    mistakes=(*_MASKS, *(m for m in PLAIN.mistakes if m.area != "mask")),
+    hints=_HINTS,
+)
