@@ -87,9 +87,8 @@ def visit_displaymath(translator, node):
     formula = html_of(translator, node, display_source(node), display=True)
     translator.body.append(f'<div class="math-scroll">{formula}</div>')
     if node["number"]:
-        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
-        translator.add_permalink_ref(node, "Link to this equation")
-        translator.body.append("</span>")
+        number = get_node_equation_number(translator, node)
+        translator.body.append(f'<a class="eqno" href="#{node["ids"][0]}" title="Link to this equation">({number})</a>')
     translator.body.append("</div>\n")
     raise nodes.SkipNode
 
