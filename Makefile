@@ -30,12 +30,12 @@ serve:  ## show the built site on this computer
 test: $(VENV)/.test  ## run all tests (downloads torch)
 	@$(PY) tools/colab_environment.py
 	@echo "==> Running all tests"
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n2 --dist=loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
 
 sync: $(VENV)/.test  ## run the notebooks again and store what changed
 	@$(PY) tools/sync.py
 
-address: $(VENV)/.book  ## write another repository's address everywhere: make address REPO=owner/name
+address: $(VENV)/.made  ## write another repository's address everywhere: make address REPO=owner/name
 	@$(PY) tools/address.py $(REPO)
 
 wheel: $(VENV)/.test  ## build the library's wheel into dist/, the same bytes for the same commit
