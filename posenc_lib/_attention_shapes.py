@@ -1,5 +1,7 @@
 """The shapes that attention accepts; one rule for both twins."""
 
+BOOLEAN_BIAS = " Write a boolean mask as a bias: 0 where a query may look, -inf where it may not."
+
 
 def check(q, k, v, bias, causal):
     """Raise a ValueError that shows all shapes when they do not fit together."""

@@ -25,7 +25,7 @@ def base_of_frequencies(operation, base):
     """Return `base` as a float, or say why no geometric ladder of frequencies has it."""
     if isinstance(base, bool) or not isinstance(base, numbers.Real):
         raise TypeError(f"{operation}: base must be a number, got {base!r} ({type(base).__name__}).")
-    if not (math.isfinite(base) and base >= 1):
+    if not 1 <= base < math.inf:  # comparisons only: torch.compile can follow them
         raise ValueError(
             f"{operation}: base must be finite and at least 1, so that angular frequencies fall from "
             f"1 radian per position; got {base}. The original Transformer uses 10000."

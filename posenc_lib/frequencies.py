@@ -45,4 +45,5 @@ def rope(dim, *, base):
     """
     dim = _checks.even_dim("frequencies.rope", dim)
     base = _checks.base_of_frequencies("frequencies.rope", base)
-    return base ** (-np.arange(0, dim, 2) / dim)
+    # float64 said aloud: torch.compile traces NumPy with integers that divide to float32.
+    return base ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)

@@ -29,6 +29,8 @@ def attention(q, k, v, *, bias=None, causal=False):
 
     Raises
     ------
+    TypeError
+        An array holds no real numbers: complex ones, or a boolean mask for bias.
     ValueError
         The shapes do not fit; the message shows them.
 
@@ -43,8 +45,8 @@ def attention(q, k, v, *, bias=None, causal=False):
     array([[1.    , 0.    ],
            [0.3302, 0.6698]])
     """
-    q, k, v = (np.asarray(a, dtype=np.float64) for a in (q, k, v))
-    bias = None if bias is None else np.asarray(bias, dtype=np.float64)
+    q, k, v = _as_real("q", q), _as_real("k", k), _as_real("v", v)
+    bias = None if bias is None else _as_real("bias", bias)
     _attention_shapes.check(q, k, v, bias, causal)
     logits = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
     if bias is not None:
@@ -54,3 +56,12 @@ def attention(q, k, v, *, bias=None, causal=False):
     # Softmax does not notice a constant; without the largest logit, exp cannot overflow.
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True) @ v
+
+
+def _as_real(name, array):
+    array = np.asarray(array)
+    kind = array.dtype.kind
+    if kind not in "iuf":
+        hint = _attention_shapes.BOOLEAN_BIAS if kind == "b" else ""
+        raise TypeError(f"attention: {name} must hold real numbers, got dtype {array.dtype}.{hint}")
+    return array.astype(np.float64)

@@ -25,7 +25,7 @@ def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
     -------
     numpy.ndarray
         Shape (..., dim). Sine stands in dimension 2i, cosine in 2i + 1. The absolute error, before
-        rounding to `dtype`, stays below |p| · 3e-16.
+        rounding to `dtype`, stays below max(1, |p|) · 3e-16.
 
     Raises
     ------

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-_DEVICES_WITHOUT_FLOAT64 = {"mps"}
+DEVICES_WITHOUT_FLOAT64 = {"mps"}
 
 
 def reduced_angles(positions, frequencies, dtype):
@@ -23,7 +23,7 @@ def reduced_angles(positions, frequencies, dtype):
         float32 or float64.
     """
     device = positions.device
-    if device.type in _DEVICES_WITHOUT_FLOAT64:
+    if device.type in DEVICES_WITHOUT_FLOAT64:
         positions = positions.cpu()
     turns = (frequencies / (2 * math.pi)).to(positions.device)
     phase = positions.to(torch.float64)[..., None] * turns

@@ -62,7 +62,8 @@ def _check_kind(*tensors):
     dtypes = {name: t.dtype for name, t in present.items()}
     if len(set(dtypes.values())) > 1 or not tensors["q"].is_floating_point():
         got = ", ".join(f"{name} {dtype}" for name, dtype in dtypes.items())
-        raise TypeError(f"attention: expected one floating dtype for all, got {got}.")
+        hint = _attention_shapes.BOOLEAN_BIAS if dtypes.get("bias") == torch.bool else ""
+        raise TypeError(f"attention: expected one floating dtype for all, got {got}.{hint}")
     devices = {name: t.device for name, t in present.items()}
     if len(set(devices.values())) > 1:
         got = ", ".join(f"{name} on {device}" for name, device in devices.items())

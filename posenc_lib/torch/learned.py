@@ -2,7 +2,7 @@
 
 import torch
 
-from posenc_lib.torch._positions import as_integer_positions
+from posenc_lib.torch._positions import as_integer_positions, extremes
 
 
 def learned(positions, table):
@@ -26,7 +26,7 @@ def learned(positions, table):
     ------
     IndexError
         A position has no row: it is negative, or past the end of the table. (Inside a compiled
-        function PyTorch's own check takes over, with its own message.)
+        function or torch.vmap PyTorch's own check takes over, with its own message.)
     TypeError
         Positions are not integers.
     ValueError
@@ -52,11 +52,10 @@ def learned(positions, table):
             "Move one to the other."
         )
     positions = as_integer_positions("learned", positions).to(table.device)
-    if positions.numel() and not torch.compiler.is_compiling():
-        first, last = (int(p) for p in torch.aminmax(positions))
-        if first < 0 or last >= len(table):
-            raise IndexError(
-                f"learned: the table has rows for positions 0 to {len(table) - 1}, got positions from "
-                f"{first} to {last}. A learned table ends where its training did."
-            )
+    found = extremes(positions)
+    if found and not (found[0] >= 0 and found[1] < len(table)):
+        raise IndexError(
+            f"learned: the table has rows for positions 0 to {len(table) - 1}, got positions from "
+            f"{found[0]} to {found[1]}. A learned table ends where its training did."
+        )
     return torch.nn.functional.embedding(positions, table)

@@ -52,21 +52,33 @@ def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
     dim = _checks.even_dim("sinusoidal", dim)
     base = _checks.base_of_frequencies("sinusoidal", base)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not dtype.is_floating_point:
-        raise TypeError(f"sinusoidal: dtype must be floating, to hold sines; got {dtype}.")
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"sinusoidal: dtype must be a floating torch.dtype, to hold sines; got {dtype!r}.")
     positions = as_positions("sinusoidal", positions)
-    angle_dtype = torch.promote_types(dtype, torch.float32)
-    angles = reduced_angles(positions, _frequencies(dim, base), angle_dtype)
+    angle_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+    angles = reduced_angles(positions, _frequencies(*_as_constants(dim, base)), angle_dtype)
     encoding = angles.new_empty((*positions.shape, dim), dtype=dtype)
     encoding[..., 0::2] = angles.sin()
     encoding[..., 1::2] = angles.cos()
     return encoding
 
 
-@torch.compiler.assume_constant_result
 def _frequencies(dim, base):
-    """The ladder as a tensor, a constant for torch.compile, which would trace NumPy into float32."""
     return torch.from_numpy(frequencies.rope(dim, base=base))
+
+
+# A constant for torch.compile, which would otherwise compute the powers anew for every position. The
+# flag is all that torch.compiler.assume_constant_result sets, but that imports the compiler: 2 s.
+_frequencies._dynamo_marked_constant = True
+
+
+def _as_constants(*numbers):
+    """The numbers, also where torch.compile holds them as symbols because they changed between calls."""
+    if not torch.compiler.is_compiling():
+        return numbers
+    from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow to import
+
+    return tuple(guard_scalar(number) for number in numbers)
 
 
 class Sinusoidal(torch.nn.Module):
@@ -118,10 +130,10 @@ class Sinusoidal(torch.nn.Module):
         if positions is None:
             positions = torch.arange(x.shape[-2], device=x.device)
         else:
-            if not isinstance(positions, torch.Tensor):
-                positions = as_positions("Sinusoidal", positions).to(x.device)
-            self._check_positions(x, positions)
-        return x + sinusoidal(positions, self.dim, base=self.base, dtype=x.dtype)
+            self._check_device(x, positions)
+            positions = as_positions("Sinusoidal", positions)
+            self._check_shape(x, positions)
+        return x + sinusoidal(positions, self.dim, base=self.base, dtype=x.dtype).to(x.device)
 
     def _check_input(self, x):
         if not x.is_floating_point():
@@ -131,7 +143,14 @@ class Sinusoidal(torch.nn.Module):
         if x.ndim < 2 or x.shape[-1] != self.dim:
             raise ValueError(f"Sinusoidal: x must be (..., T, {self.dim}), got {tuple(x.shape)}.")
 
-    def _check_positions(self, x, positions):
+    def _check_device(self, x, positions):
+        if isinstance(positions, torch.Tensor) and positions.device != x.device:
+            raise ValueError(
+                f"Sinusoidal: positions are on {positions.device}, x is on {x.device}. "
+                "Move one to the other."
+            )
+
+    def _check_shape(self, x, positions):
         shape, tokens = tuple(positions.shape), tuple(x.shape[:-1])
         one_axis = shape == tokens[-1:]
         every_axis = (
@@ -144,11 +163,6 @@ class Sinusoidal(torch.nn.Module):
                 f"Sinusoidal: positions {shape} do not fit x {tuple(x.shape)}. Pass one position a "
                 f"token, shape {tokens[-1:]}, or one for each axis of x before dim, such as {tokens}."
             )
-        if positions.device != x.device:
-            raise ValueError(
-                f"Sinusoidal: positions are on {positions.device}, x is on {x.device}. "
-                "Move one to the other."
-            )
 
     def extra_repr(self):
-        return f"dim={self.dim}, base={self.base:g}"
+        return f"dim={self.dim}, base={self.base}"
