@@ -19,7 +19,8 @@ help:  ## list these commands
 
 book: $(VENV)/.book  ## build the site and say where it is (downloads no torch, runs no notebook)
 	@echo "==> Building the site"
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m jupyter_book build . -W -n --keep-going
+	@rm -rf _build  # else an edited stylesheet stays as it was
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going
 	@echo "==> The book is at $(CURDIR)/_build/html/index.html; 'make serve' shows it in a browser."
 
 serve:  ## show the built site on this computer
