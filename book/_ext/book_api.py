@@ -3,10 +3,17 @@
 import re
 import sys
 
+from sphinx.ext.autodoc.mock import MockFinder
 
-def prefer_this_tree(app, config):
-    """Put the repository's root first on the import path."""
+
+def prepare_imports(app, config):
+    """Put the repository's root first on the import path, and stand-ins in place of what autodoc mocks.
+
+    Autodoc itself mocks only while it imports a module; the parts of Sphinx that read its source import it
+    once more, and would load the real torch where there is one.
+    """
     sys.path.insert(0, str(app.confdir))
+    sys.meta_path.insert(0, MockFinder(config.autodoc_mock_imports))
 
 
 def escape_bars(app, what, name, obj, options, lines):
@@ -17,6 +24,6 @@ def escape_bars(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    app.connect("config-inited", prefer_this_tree)
+    app.connect("config-inited", prepare_imports)
     app.connect("autodoc-process-docstring", escape_bars, priority=900)  # after napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
