@@ -13,6 +13,7 @@ from posenc_lib.check.attention import attention
 from posenc_lib.check.causal_attention import causal_attention
 from posenc_lib.check.longest_wavelength import longest_wavelength
 from posenc_lib.check.relative_part import relative_part
+from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
 from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
@@ -23,6 +24,7 @@ __all__ = [
     "causal_attention",
     "longest_wavelength",
     "relative_part",
+    "reordered",
     "shift_matrix",
     "sinusoidal",
 ]
