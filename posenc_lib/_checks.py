@@ -11,6 +11,7 @@ def even_dim(operation, dim):
     """Return `dim` as an int, or say why it cannot be the size of a code made of pairs."""
     if isinstance(dim, bool) or not isinstance(dim, numbers.Integral):
         raise TypeError(f"{operation}: dim must be an integer, got {dim!r} ({type(dim).__name__}).")
+    dim = int(dim)
     if dim < 2 or dim % 2:
         smaller, larger = max(2, dim - dim % 2), max(2, dim + dim % 2)
         use = str(larger) if smaller == larger else f"{smaller} or {larger}"
@@ -18,7 +19,7 @@ def even_dim(operation, dim):
             f"{operation}: dim must be even and at least 2, because every angular frequency fills "
             f"two dimensions; got {dim}. Use {use}."
         )
-    return int(dim)
+    return dim
 
 
 def base_of_frequencies(operation, base):
