@@ -39,7 +39,8 @@ sync: $(VENV)/.test  ## run the notebooks again and store what changed
 address: $(VENV)/.made  ## write another repository's address everywhere: make address REPO=owner/name
 	@$(PY) tools/address.py $(REPO)
 
-wheel: $(VENV)/.test  ## build the library's wheel into dist/, the same bytes for the same commit
+wheel: $(VENV)/.made  ## build the library's wheel into dist/, the same bytes for the same commit
+	@$(PIP) --quiet hatchling
 	@$(PY) -m hatchling build -t wheel
 
 clean:  ## delete what was built, keep the environments

@@ -4,8 +4,8 @@
     python tools/address.py owner/name   the same, after changing the address in pyproject.toml
     python tools/address.py --check      change nothing, name each file that disagrees
 
-The copies are the bootstrap cell (tools/bootstrap_cell.py, and cell 1 of every notebook in book/), CITATION.cff, and links
-in prose. The site's configuration holds no copy: its build reads pyproject.toml.
+The copies are the bootstrap cell (tools/bootstrap_cell.py, and cell 1 of every notebook in book/), CITATION.cff, the
+library's __version__, and links in prose. The site's configuration holds no copy: its build reads pyproject.toml.
 """
 
 import json
@@ -95,13 +95,13 @@ def wanted(root, old):
     address, version = project(root)
     name = address.split("/")[1]
     texts = {}
-    for path in (root / each for each in OWN if (root / each).exists()):
+    for path in (root / each for each in OWN):
         texts[path] = relink(path.read_text(), address, lambda link: True)
     bootstrap = root / "tools/bootstrap_cell.py"
     texts[bootstrap] = bootstrap_text(root, address, version)
-    citation = root / "CITATION.cff"
-    if citation in texts:
-        texts[citation] = re.sub(r"^version: .*$", f"version: {version}", texts[citation], flags=re.M)
+    texts[root / "CITATION.cff"] = re.sub(r"^version: .*$", f"version: {version}", texts[root / "CITATION.cff"], flags=re.M)
+    package = root / "posenc_lib/__init__.py"
+    texts[package] = re.sub(r'^__version__ = ".*"$', f'__version__ = "{version}"', package.read_text(), flags=re.M)
 
     def relinked(text):  # prose may link to other people's repositories: ours has the old address or our name
         return relink(text, address, lambda link: link == old or link.split("/")[1] == name)
