@@ -83,7 +83,8 @@ def test_there_are_chapters():
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter_keeps_the_rule(path, rule):
-    assert list(rule(nbformat.read(path, as_version=4))) == []
+    problems = list(rule(nbformat.read(path, as_version=4)))
+    assert not problems, "\n".join(problems)
 
 
 def test_a_good_chapter_breaks_no_rule():
