@@ -1,0 +1,82 @@
+"""posenc_lib.numpy and posenc_lib.torch are interchangeable: same names, signatures and results.
+
+A new name needs a call in CALLS below, or the walk fails.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+import posenc_lib.numpy
+import posenc_lib.torch
+
+FLOAT64 = {"dtype": "float64"}
+X = np.random.default_rng(0).standard_normal((3, 2, 4, 6))
+
+# name: (positional arguments, keyword arguments), each once. Arrays become the twin's own, dtypes too.
+CALLS = {
+    "attention": [
+        ((*X,), {}),
+        ((*X,), {"causal": True}),
+        ((*X,), {"bias": X[0, :1, :, :4]}),
+        ((*X,), {"bias": X[0, 0, :, :4], "causal": True}),
+        ((X[0], X[1, :, :3], X[2, :, :3]), {}),
+    ],
+    "learned": [
+        ((range(4), X[0, 0]), {}),
+        ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
+        ((2, X[0, 0]), {}),
+    ],
+    "sinusoidal": [
+        ((range(5), 8), FLOAT64),
+        ((range(5, -5, -3), 6), {**FLOAT64, "base": 500}),
+        (([0.25, -7, 12345.678], 2), FLOAT64),
+        ((np.arange(6).reshape(2, 3), 4), {**FLOAT64, "base": 1}),
+        ((10_000, 64), FLOAT64),
+    ],
+}
+
+
+def public(twin):
+    """A twin's public functions; names in capitals are modules, which PyTorch alone has."""
+    return {name for name in twin.__all__ if name[0].islower()}
+
+
+def test_the_same_names():
+    assert public(posenc_lib.torch) == public(posenc_lib.numpy) == set(CALLS)
+    for twin in (posenc_lib.numpy, posenc_lib.torch):
+        for name in twin.__all__:
+            assert getattr(twin, name).__module__.startswith(twin.__name__), "a twin's function is its own"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_same_signature(name):
+    numpy_signature, torch_signature = (
+        inspect.signature(getattr(twin, name)) for twin in (posenc_lib.numpy, posenc_lib.torch)
+    )
+    assert numpy_signature == torch_signature
+
+
+def as_tensor(value):
+    return torch.tensor(value) if isinstance(value, np.ndarray) else value
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), [(n, *call) for n, calls in CALLS.items() for call in calls])
+def test_the_same_results(name, args, kwargs):
+    expected = getattr(posenc_lib.numpy, name)(*args, **kwargs)
+    torch_kwargs = {key: getattr(torch, v) if key == "dtype" else as_tensor(v) for key, v in kwargs.items()}
+    found = getattr(posenc_lib.torch, name)(*map(as_tensor, args), **torch_kwargs)
+    assert found.dtype == torch.float64 and expected.dtype == np.float64
+    assert tuple(found.shape) == expected.shape
+    assert np.allclose(found, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_torch_twin_takes_what_the_numpy_twin_takes(name):
+    """A reader changes one import line; arrays stay NumPy's."""
+    for args, kwargs in CALLS[name]:
+        kwargs = {key: value for key, value in kwargs.items() if key != "dtype"}
+        expected, found = (getattr(t, name)(*args, **kwargs) for t in (posenc_lib.numpy, posenc_lib.torch))
+        assert np.allclose(found, expected, rtol=0, atol=2e-7)
