@@ -26,16 +26,17 @@ def copy_sources(target):
     return target
 
 
-def build(source, kind):
-    """Build one distribution and return its path."""
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", "dist"], cwd=source, check=True, capture_output=True)
-    (built,) = (source / "dist").iterdir()
+def build(source, kind, target):
+    """Build one distribution into a folder and return its path."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(target)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (built,) = target.iterdir()
     return built
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    return build(copy_sources(tmp_path_factory.mktemp("wheel") / "source"), "wheel")
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
 
 
 def library_files():
@@ -65,17 +66,17 @@ def test_the_same_commit_gives_the_same_wheel(wheel, tmp_path):
     for path in source.rglob("*"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
         path.chmod(0o775 if path.is_dir() else 0o664)
-    assert build(source, "wheel").read_bytes() == wheel.read_bytes()
+    assert build(source, "wheel", tmp_path / "dist").read_bytes() == wheel.read_bytes()
 
 
 def test_the_sdist_holds_the_library_and_builds_the_same_wheel(wheel, tmp_path):
-    with tarfile.open(build(copy_sources(tmp_path / "source"), "sdist")) as archive:
+    with tarfile.open(build(ROOT, "sdist", tmp_path / "sdist")) as archive:
         names = {member.name.split("/", 1)[1] for member in archive.getmembers()}
         archive.extractall(tmp_path / "unpacked", filter="data")
     assert names - library_files() == {"PKG-INFO", "README.md", "LICENSE", "pyproject.toml"} | ({".gitignore"} & names)
     assert names >= library_files()
     (unpacked,) = (tmp_path / "unpacked").iterdir()
-    assert build(unpacked, "wheel").read_bytes() == wheel.read_bytes()
+    assert build(unpacked, "wheel", tmp_path / "wheel").read_bytes() == wheel.read_bytes()
 
 
 @pytest.mark.parametrize("module", ["posenc_lib", "posenc_lib.numpy", "posenc_lib.check", "posenc_lib.frequencies"])
