@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+from nbformat.v4 import new_output
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -81,3 +82,9 @@ def tag(name):
 
 def stored_path(cell):
     cell.outputs[0].traceback = ["File /srv/someone/posenc_lib/check.py:1"]
+
+
+def stale_widget(cell):
+    """An output of the one kind that nbval never looks at."""
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    cell.outputs.append(new_output("display_data", view))

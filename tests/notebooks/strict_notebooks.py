@@ -95,7 +95,7 @@ class StrictCell(IPyNbCell):
         if not super().compare_outputs(settled, ref, skip_compare):
             return False
         if len(ref) != len(settled):
-            self.comparison_traceback.append(f"{len(ref)} stored outputs, {len(settled)} new ones")
+            self.comparison_traceback.append(f"{len(ref)} stored outputs, {len(settled)} new")
             return False
         for stored, fresh in zip(ref, settled):
             difference = self._picture_difference(stored, fresh)

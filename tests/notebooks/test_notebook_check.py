@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 import sync
-from mutations import WAVE, darker, drop, off_by_one, repaint, source, stored_path, tag, text
+from mutations import WAVE, darker, drop, off_by_one, repaint, source, stale_widget, stored_path, tag, text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +49,7 @@ CASES = {
     "outputs deleted": (NUMBER, drop("outputs"), "Unexpected output fields"),
     "outputs and count deleted": (NUMBER, drop("outputs", "count"), "no stored run"),
     "silent cell that never ran": ("y = 1", drop("count"), "no stored run"),
+    "stale widget": (NUMBER, stale_widget, "2 stored outputs, 1 new"),
     "count off by one": (NUMBER, off_by_one, "stored as run number"),
     "last digit up by 1": (NUMBER, text("0.8415", "0.8416"), None),
     "last digit down by 1": (NUMBER, text("0.8415", "0.8414"), None),
