@@ -29,10 +29,15 @@ def formula(
 ):
     """Attention in float64; a mistake of the bank replaces one or more of the keyword arguments."""
     raw = logits(q, k) * scale(q.shape[-1], q.shape[-2])
-    masked = raw if mask is None else mask(raw)
-    values = output(reweigh((weights or softmax)(masked)), v, k)
-    largest = np.max(np.abs(raw), initial=0.0)
-    return Answer(values, (1 + largest) * (1 + np.max(np.abs(v))))
+    shares = reweigh((weights or softmax)(raw if mask is None else mask(raw)))
+    row = 1 + _size(shares, axis=-1, keepdims=True)
+    errors = (1 + _size(raw)) * row * np.minimum(row, 1000.0) * (1 + _size(v))
+    return Answer(output(shares, v, k), errors)
+
+
+def _size(array, **axes):
+    """The largest finite absolute value: logits, and weights that do not add up, magnify rounding errors."""
+    return np.max(np.abs(array), initial=0.0, where=np.isfinite(array), **axes)
 
 
 def softmax(logits, axis=-1):
@@ -222,6 +227,20 @@ def _inputs(seed, *shape, size=1.0):
     return tuple(size * rng.standard_normal(shape) for _ in range(3))
 
 
+def _uneven():
+    """One query with all logits near 600, one near −600: exp holds both, but not their ratio."""
+    q, k, v = _inputs(9, 4, 4)
+    q[0, 0], q[1, 0], k[:, 0] = 40.0, -40.0, 30.0
+    return Case("large", (q, k, v), "q, k and v of shape (4, 4), with logits from −600 to 600")
+
+
+def _lopsided():
+    """The last key far above the others for every query: weights of the others vanish beside it."""
+    q, k, v = _inputs(10, 4, 4)
+    q[:, 0], k[:, 0] = 30.0, (-27.0, -27.0, -27.0, 27.0)
+    return Case("large", (q, k, v), "q, k and v of shape (4, 4), the last key's logits near 400, the others' near −400")
+
+
 def _case(stage, seed, *shape, size=1.0):
     sizes = "" if size == 1.0 else f" and entries near {size:g}"
     return Case(stage, _inputs(seed, *shape, size=size), f"q, k and v of shape {shape}{sizes}, random")
@@ -234,6 +253,8 @@ CASES = (
     _case("values", 4, 4, 4),
     _case("batch", 5, 2, 4, 3),
     _case("batch", 6, 2, 3, 5, 4),
+    _uneven(),
+    _lopsided(),
     _case("large", 7, 6, 8, size=100.0),
     _case("gradient", 8, 4, 3),
 )
@@ -241,7 +262,7 @@ CASES = (
 STAGE_NOTES = {
     "batch": "These inputs have axes before (T, d), as batch and heads; each slice is attended by itself. "
     "(.T reverses all the axes; np.swapaxes(k, -1, -2) swaps the last two.)",
-    "large": "These logits are in the thousands, where exp overflows float64.",
+    "large": "These logits are large: exp of 710 overflows float64, exp of −750 is 0.",
     "gradient": "A gradient must flow from the result to q, k and v.",
 }
 
@@ -325,5 +346,6 @@ EXERCISE = Exercise(
     grid=grid,
     axes=("position", "feature"),
     differentiable=True,
+    precision_note="Float64 went in; work in the dtype of the inputs.",
     stage_notes=STAGE_NOTES,
 )

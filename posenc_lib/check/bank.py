@@ -1,19 +1,40 @@
 """Name a mistake: find the wrong version that gives the reader's values, everywhere and to within rounding."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from posenc_lib.check.exercise import Answer
+
 # Unit roundoff of what the reader computed in, and how many of them a value may be off.
 _UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 _ALLOWED = {"float64": 64.0, "float32": 16.0}
+# Work done in float32 shows nearly everywhere; a mistake of its size in a few cells is something else.
+_SHARE_OF_ROUNDED = 0.2
 
 
 def tolerance(condition, dtype):
     """Return the error that rounding explains, for values computed in `dtype`."""
-    return _ALLOWED[dtype] * _UNIT[dtype] * condition
+    return _ALLOWED[dtype] * _UNIT[dtype] * np.asarray(condition)
+
+
+def wrong_cells(values, answer, dtype):
+    """Return where `values` are not the answer's to within rounding in `dtype`; NaN agrees with NaN."""
+    allowed = np.broadcast_to(tolerance(answer.condition, dtype), values.shape)
+    return ~_close(values, answer.values, allowed)
+
+
+def agrees(values, answer, dtype):
+    """Whether `values` have the answer's shape and are right to within rounding in `dtype`."""
+    return values.shape == np.shape(answer.values) and not wrong_cells(values, answer, dtype).any()
+
+
+def _close(values, expected, allowed):
+    with np.errstate(invalid="ignore"):
+        near = np.isfinite(allowed) & (np.abs(values - expected) <= allowed)
+    same_infinity = np.isinf(expected) & (values == expected)
+    return near | same_infinity | (np.isnan(expected) & np.isnan(values))
 
 
 @dataclass(frozen=True)
@@ -25,50 +46,49 @@ class Explanation:
     coarse: bool = False
 
 
-def agrees(values, answer, dtype):
-    """Whether `values` are the answer's to within rounding in `dtype`; equal shapes, NaN where it has NaN."""
-    if values.shape != np.shape(answer.values):
-        return False
-    allowed = np.broadcast_to(tolerance(np.asarray(answer.condition), dtype), values.shape)
-    return bool(np.all(_close(values, answer.values, allowed)))
-
-
-def _close(values, expected, allowed):
-    with np.errstate(invalid="ignore"):
-        near = np.abs(values - expected) <= allowed
-    same_infinity = np.isinf(expected) & (values == expected)
-    return near | same_infinity | (np.isnan(expected) & np.isnan(values))
-
-
-def explain(exercise, outcomes, dtype, last):
-    """Return an Explanation of all `outcomes`, or of those up to number `last`, or None.
+def explain(exercise, outcomes, dtype, failed):
+    """Return an Explanation of all `outcomes`, or of those in the stages up to that of `failed`, or None.
 
     The second is what a reader needs first who has one more mistake in a later stage. One mistake is
     tried before a pair of them, and the reader's own precision before float32's.
     """
-    suspects = _suspects(exercise, [o for o in outcomes if _usable(o)])
+    last = max(i for i, outcome in enumerate(outcomes) if outcome.case.stage == failed.case.stage)
     for part in (outcomes, outcomes[: last + 1]):
-        part = [outcome for outcome in part if _usable(outcome)]
-        if _fits(exercise, {}, part, dtype):  # nothing is wrong here; the trouble is in an unusable outcome
+        part = [outcome for outcome in part if outcome.real]
+        part.sort(key=lambda outcome: outcome.case is not failed.case)  # the failing case tells most
+        if not _informative(exercise, part, dtype):
             continue
+        suspects = _suspects(exercise, part)
         for precision in dict.fromkeys((dtype, "float32")):
-            for suspect in suspects:
-                if suspect.mistakes or precision != dtype:
-                    if _fits(exercise, suspect.knobs, part, precision):
-                        return Explanation(suspect.mistakes, suspect.knobs, precision != dtype)
+            found = _first_fit(exercise, suspects, part, precision)
+            if found is not None and (precision == dtype or _rounded_throughout(exercise, found, part)):
+                return Explanation(found.mistakes, found.knobs, precision != dtype)
     return None
 
 
-def _usable(outcome):
-    return outcome.values is not None and outcome.values.dtype.kind in "fiu"
+def _informative(exercise, outcomes, dtype):
+    """Whether something is wrong in `outcomes`, and most of them hold a number that could tell what."""
+    finite = sum(bool(np.isfinite(outcome.values).any()) for outcome in outcomes)
+    return 2 * finite > len(outcomes) and not _fits(exercise, {}, outcomes, dtype)
 
 
 def _suspects(exercise, outcomes):
-    """Return no mistake, single mistakes, fitted ones, pairs: those that agree with the first outcome, roughly."""
-    every = [exercise.suspicion(), *exercise.singles, *_fitted(exercise, outcomes), *exercise.pairs]
-    if not outcomes or outcomes[0].case is not exercise.cases[0]:
-        return every
-    return [suspect for suspect in every if agrees(outcomes[0].values, suspect.first, "float32")]
+    """Return no mistake, single mistakes, fitted ones and pairs, without those that the first case rules out."""
+    few = [exercise.suspicion(), *exercise.singles, *_fitted(exercise, outcomes)]
+    first = next((o.values for o in outcomes if o.case is exercise.cases[0]), None)
+    if first is None:
+        return few + exercise.pairs
+    few = [suspect for suspect in few if agrees(first, suspect.first, "float32")]
+    return few + [pair for pair, fits in zip(exercise.pairs, _agreeing(first, exercise)) if fits]
+
+
+def _agreeing(values, exercise):
+    """Tell for each of the many pairs, all at once, whether it gives `values` for the first case."""
+    answers, allowed = exercise.first_answers_of_pairs
+    if values.shape != answers.shape[1:]:
+        return [agrees(values, pair.first, "float32") for pair in exercise.pairs]
+    axes = tuple(range(1, answers.ndim))
+    return _close(values, answers, tolerance(allowed, "float32")).all(axis=axes)
 
 
 def _fitted(exercise, outcomes):
@@ -76,9 +96,36 @@ def _fitted(exercise, outcomes):
     found = []
     for fit in exercise.fits:
         mistakes = (fit(outcome.case, outcome.values) for outcome in outcomes)
-        found += [exercise.suspicion(mistake) for mistake in itertools.islice(filter(None, mistakes), 1)]
+        mistake = next(filter(None, mistakes), None)
+        if mistake is not None:
+            found.append(exercise.suspicion(mistake))
     return found
+
+
+def _first_fit(exercise, suspects, outcomes, precision):
+    return next((s for s in suspects if _explains(exercise, s, outcomes, precision)), None)
+
+
+def _explains(exercise, suspect, outcomes, precision):
+    """Whether the suspect gives all the values, and the right answer does not, by the same tolerance."""
+    if not _fits(exercise, suspect.knobs, outcomes, precision):
+        return False
+    return not suspect.mistakes or any(_tells(exercise, suspect, outcome, precision) for outcome in outcomes)
+
+
+def _tells(exercise, suspect, outcome, precision):
+    right = exercise.answer(outcome.case)
+    if np.shape(right.values) != outcome.values.shape:
+        return True
+    condition = exercise.answer(outcome.case, suspect.knobs).condition
+    return bool(wrong_cells(outcome.values, Answer(right.values, condition), precision).any())
 
 
 def _fits(exercise, knobs, outcomes, precision):
     return all(agrees(o.values, exercise.answer(o.case, knobs), precision) for o in outcomes)
+
+
+def _rounded_throughout(exercise, suspect, outcomes):
+    """Whether values that agree to float32's precision differ in float64's nearly everywhere."""
+    wrong = [wrong_cells(o.values, exercise.answer(o.case, suspect.knobs), "float64").ravel() for o in outcomes]
+    return np.concatenate(wrong).mean() > _SHARE_OF_ROUNDED

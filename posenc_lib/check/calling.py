@@ -23,6 +23,16 @@ class Outcome:
     device_moved: bool = False
     detached: bool = False
 
+    @property
+    def real(self):
+        """Whether real numbers came back."""
+        return self.values is not None and self.values.dtype.kind in "fiu"
+
+    @property
+    def dtype(self):
+        """The precision that the values claim, "float32" or "float64"."""
+        return "float32" if self.values.dtype == np.float32 else "float64"
+
 
 def call(exercise, fn, case, library):
     """Call `fn` on fresh copies of the case's arguments."""

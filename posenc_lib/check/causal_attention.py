@@ -77,7 +77,7 @@ _MASKS = tuple(
             {"mask": None, "reweigh": _triangle},
         ),
         (
-            "masked after the softmax, and normalised again",
+            "masked after the softmax, then normalised again",
             "Hiding after the softmax and dividing by the row's sum is right on paper, but where a hidden logit is by "
             "far the largest, all that is left is 0, and 0/0 is nan. Hide the logits before the softmax.",
             {"mask": None, "reweigh": _renormalised},

@@ -113,7 +113,7 @@ def _judge(exercise, fn, outcome, cases):
 def _raised(exercise, fn, outcome, cases):
     explanation = _explain(exercise, fn, outcome, cases, "float64")
     if explanation is not None and explanation.mistakes:
-        return _named(exercise, explanation, "values", _where(outcome.case))
+        return _named(exercise, explanation, outcome.case.stage, _where(outcome.case))
     message = f"Your function raised {calling.describe_error(fn, outcome.error)}"
     if outcome.case is not cases[0]:
         message += f"\nSimpler inputs worked. {exercise.stage_notes.get(outcome.case.stage, '')}".rstrip()
@@ -154,17 +154,13 @@ def _shape(exercise, fn, outcome, cases):
     expected, got = np.shape(exercise.answer(outcome.case).values), outcome.values.shape
     if expected == got:
         return None
-    explanation = _explain(exercise, fn, outcome, cases, _precision(outcome))
+    explanation = _explain(exercise, fn, outcome, cases, outcome.dtype)
     shapes = f"The result has shape {got}; {expected} is expected."
     if explanation is not None:
         return _named(exercise, explanation, "shape", f"{shapes}\n{_where(outcome.case)}")
     name, told = exercise.tell_shape(expected, got) or ("wrong shape", "")
     message = " ".join(filter(None, (shapes, told, exercise.stage_notes.get(outcome.case.stage))))
     return _failed(exercise, "shape", name, message, _where(outcome.case), area="shape")
-
-
-def _precision(outcome):
-    return "float32" if outcome.values.dtype == np.float32 else "float64"
 
 
 def _untouched(exercise, fn, outcome, cases):
@@ -217,14 +213,14 @@ def _gradient(exercise, fn, outcome, cases):
 
 
 def _values(exercise, fn, outcome, cases):
-    dtype = _precision(outcome)
+    dtype = outcome.dtype
     answer = exercise.answer(outcome.case)
     if bank.agrees(outcome.values, answer, dtype):
         return None
     explanation = _explain(exercise, fn, outcome, cases, dtype)
     detail = f"{_first_wrong_cell(exercise, outcome, answer, dtype)}\n{_where(outcome.case)}"
     if explanation is not None:
-        return _named(exercise, explanation, "values", detail)
+        return _named(exercise, explanation, outcome.case.stage, detail)
     if not np.all(np.isfinite(outcome.values)):
         message = (
             "Some values are not finite (nan or inf). Look for a division by zero, for a logarithm of zero, "
@@ -240,10 +236,9 @@ def _values(exercise, fn, outcome, cases):
 
 
 def _explain(exercise, fn, failed, cases, dtype):
-    """Look for a name, in all cases first, then in those of the failing stage and of the stages before it."""
+    """Run all cases, and look for a name for what they gave."""
     outcomes = [calling.call(exercise, fn, case, failed.library) for case in cases]
-    last = max(i for i, case in enumerate(cases) if case.stage == failed.case.stage)
-    return bank.explain(exercise, outcomes, dtype, last)
+    return bank.explain(exercise, outcomes, dtype, failed)
 
 
 def _named(exercise, explanation, stage, detail):
@@ -257,27 +252,25 @@ def _named(exercise, explanation, stage, detail):
         messages.append(observed)
     if explanation.coarse:
         names.append("single precision")
+        besides = "Besides, the values" if explanation.mistakes else "The values come as float64 but"
         messages.append(
-            "The values come as float64 but are right to about seven digits only, as if part of them had been "
-            "computed in float32; at position 1,000,000 such an angle is off by about 0.05. Compute positions, "
-            "frequencies and angles in float64."
-            if not explanation.mistakes
-            else "Besides, the values are right to about seven digits only: part of the work is done in float32."
+            f"{besides} are right to about seven digits only, as if a part of the work had been done in float32. "
+            f"{exercise.precision_note}".rstrip()
         )
     area = explanation.mistakes[0].area if explanation.mistakes else "precision"
     return _failed(exercise, stage, ", and ".join(names), "\n".join(messages), detail, area=area)
 
 
 def _first_wrong_cell(exercise, outcome, answer, dtype):
-    allowed = np.broadcast_to(bank.tolerance(np.asarray(answer.condition), dtype), outcome.values.shape)
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(outcome.values - answer.values) <= allowed)
+    wrong = bank.wrong_cells(outcome.values, answer, dtype)
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    got, expected = float(outcome.values[index]), float(answer.values[index])
-    seen, wanted = _distinct(got, expected)
+    seen, wanted = _distinct(float(outcome.values[index]), float(answer.values[index]))
     if exercise.scalar:
         return f"Got {seen}, expected {wanted}."
-    return f"First wrong value, {exercise.tell_cell(index)}: got {seen}, expected {wanted}; {int(wrong.sum())} of {wrong.size} are wrong."
+    return (
+        f"First wrong value, {exercise.tell_cell(index)}: got {seen}, expected {wanted}; "
+        f"{int(wrong.sum())} of {wrong.size} are wrong."
+    )
 
 
 def _distinct(got, expected):
@@ -294,7 +287,7 @@ def _picture(exercise, outcome, answer, dtype):
         return ""
     with np.errstate(invalid="ignore"):
         error = np.abs(outcome.values - answer.values)
-    allowed = np.broadcast_to(bank.tolerance(np.asarray(answer.condition), dtype), error.shape)
+    allowed = np.broadcast_to(bank.tolerance(answer.condition, dtype), error.shape)
     return picture.draw(*exercise.grid(error, allowed), *exercise.axes)
 
 

@@ -86,6 +86,8 @@ class Exercise:
         Whether a number is the answer.
     differentiable : bool
         Whether a gradient must flow from a torch result to the arguments.
+    precision_note : str
+        What float32 costs here.
     stage_notes : dict
         Stage → a sentence on why the stage matters, told when it fails without a name.
     """
@@ -105,6 +107,7 @@ class Exercise:
     narrower: bool = False
     scalar: bool = False
     differentiable: bool = False
+    precision_note: str = ""
     stage_notes: Mapping = field(default_factory=dict)
 
     def answer(self, case, knobs=_EMPTY):
@@ -130,3 +133,12 @@ class Exercise:
             for one, other in itertools.combinations(self.mistakes, 2)
             if not set(one.knobs) & set(other.knobs)
         ]
+
+    @cached_property
+    def first_answers_of_pairs(self):
+        """The pairs' answers to the first case and their conditions, stacked; empty where shapes differ."""
+        shape = np.shape(self.answer(self.cases[0]).values)
+        if any(np.shape(pair.first.values) != shape for pair in self.pairs):
+            return np.empty((0,)), np.empty((0,))
+        answers = np.array([pair.first.values for pair in self.pairs])
+        return answers, np.array([np.broadcast_to(pair.first.condition, shape) for pair in self.pairs])

@@ -20,6 +20,11 @@ def formula(dim, base, *, turn=2 * np.pi, exponent=lambda d: (d - 2) / d, whole=
     return Answer(np.float64(value), 1 + np.abs(value))
 
 
+def _whole(value):
+    """Return the knobs of a value of another form."""
+    return {"whole": value, "turn": None, "exponent": None}
+
+
 MISTAKES = tuple(
     Mistake(*row)
     for row in (
@@ -54,20 +59,20 @@ MISTAKES = tuple(
             "turn",
             "This is the frequency of the slowest pair, in radians per position. The wavelength is the number of "
             "positions in a full turn.",
-            {"whole": lambda d, b: b ** (-(d - 2) / d)},
+            _whole(lambda d, b: b ** (-(d - 2) / d)),
         ),
         (
             "turns per position, not positions per turn",
             "turn",
             "This is one over the wavelength: turns per position.",
-            {"whole": lambda d, b: b ** (-(d - 2) / d) / (2 * np.pi)},
+            _whole(lambda d, b: b ** (-(d - 2) / d) / (2 * np.pi)),
         ),
         (
             "2π times the frequency",
             "turn",
             "This is 2π times the slowest frequency. The slower a pair turns, the longer its wave: divide by the "
             "frequency.",
-            {"whole": lambda d, b: 2 * np.pi * b ** (-(d - 2) / d)},
+            _whole(lambda d, b: 2 * np.pi * b ** (-(d - 2) / d)),
         ),
         (
             "the shortest wavelength",
@@ -129,7 +134,7 @@ MISTAKES = tuple(
             "the base is ignored",
             "base",
             "The result is that of base 10000, whatever base is passed.",
-            {"whole": lambda d, b: 2 * np.pi * 10000.0 ** ((d - 2) / d)},
+            _whole(lambda d, b: 2 * np.pi * 10000.0 ** ((d - 2) / d)),
         ),
     )
 )

@@ -221,4 +221,5 @@ EXERCISE = Exercise(
     tell_cell=lambda index: f"row {index[0]}, column {index[1]}",
     grid=lambda error, allowed: (error, allowed),
     differentiable=True,
+    precision_note="Float64 went in; work in the dtype of the input.",
 )

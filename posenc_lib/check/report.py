@@ -114,7 +114,7 @@ class Report:
                 for level, (title, hint) in enumerate(zip(_HINT_TITLES, self.hints), start=1)
             ]
         return (
-            f'<div role="status" style="border-left:4px solid {colour};background:{colour}14;color:inherit;'
+            f'<div role="note" style="border-left:4px solid {colour};background:{colour}14;color:inherit;'
             f'padding:0.5em 0.9em;margin:0.5em 0;max-width:46em">{"".join(body)}</div>'
         )
 

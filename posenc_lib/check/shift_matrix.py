@@ -231,4 +231,5 @@ EXERCISE = Exercise(
     tell_cell=lambda index: f"row {index[0]}, column {index[1]}",
     grid=lambda error, allowed: (error, allowed),
     narrower=True,
+    precision_note="Compute frequencies and angles in float64.",
 )

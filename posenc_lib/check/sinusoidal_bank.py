@@ -37,6 +37,11 @@ def _power_minus(numerator):
     return lambda i, dim, base: base ** (-numerator(i, dim))
 
 
+def _angle(phase):
+    """Return the knobs of an angle of another form, in which no frequency stands."""
+    return {"phase": phase, "theta": None, "theta_cos": None}
+
+
 _TURN = 2 * np.pi
 
 # name, area of the hints, message, knobs
@@ -230,27 +235,27 @@ _FREQUENCIES = [
         "the position is inside the power",
         "exponent",
         "The angle is (position / base)^(2i/d). Only the base is raised to the power; the position then divides.",
-        {"phase": lambda m, i, d, b: (m / b) ** (2 * i / d)},
+        _angle(lambda m, i, d, b: (m / b) ** (2 * i / d)),
     ),
     (
         "base and position have changed places",
         "exponent",
         "The angle is position^(2i/d) / base. It is the base that is raised to the power 2i/d; the position is divided "
         "by it.",
-        {"phase": lambda m, i, d, b: m ** (2 * i / d) / b},
+        _angle(lambda m, i, d, b: m ** (2 * i / d) / b),
     ),
     (
         "base and position have changed places",
         "exponent",
         "The angle is base / position^(2i/d). It is the base that is raised to the power 2i/d; the position is divided "
         "by it.",
-        {"phase": lambda m, i, d, b: b / m ** (2 * i / d)},
+        _angle(lambda m, i, d, b: b / m ** (2 * i / d)),
     ),
     (
         "the position is raised to a power",
         "exponent",
         "The angle is position^(−2i/d), without the base. The base is raised to that power; the position multiplies.",
-        {"phase": lambda m, i, d, b: m ** (-2 * i / d)},
+        _angle(lambda m, i, d, b: m ** (-2 * i / d)),
     ),
     (
         "the base keyword is ignored",
