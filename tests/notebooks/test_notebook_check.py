@@ -24,6 +24,7 @@ import numpy as np
 from IPython.display import HTML, display
 from posenc_lib import figures
 figures.setup()
+plt.rcParams["figure.dpi"] = 40  # quick
 x = np.arange(20.0)
 def softmax(scores, axis):
     weights = np.exp(scores)
@@ -62,7 +63,7 @@ CASES = {
     "result's last digit up by 2": ("0.2345", text("0.2345", "0.2347"), "text/plain"),
     "HTML's last digit up by 1": ("HTML('<b>0.2345</b>')", text("0.2345", "0.2346", "text/html"), None),
     "HTML's last digit up by 2": ("HTML('<b>0.2345</b>')", text("0.2345", "0.2347", "text/html"), "text/html"),
-    "expected error": ("[][1]", None, None),
+    "expected error": ("figures.describe(None)", None, None),
     "expected error, other text": ("[][1]", source("[][1]", "{}[1]"), "ename"),
     "expected error, path of a machine": ("[][1]", stored_path, "shows a path of this machine: '/srv/someone"),
     "writes to stderr": ("print('Warning', file=sys.stderr)", None, "writes to stderr: 'Warning'"),

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 IMPORTS = (
     "import matplotlib.pyplot as plt\nimport numpy as np\nfrom posenc_lib import figures\n"
-    "figures.setup()\nx = np.arange(20.0)"
+    "figures.setup()\nplt.rcParams['figure.dpi'] = 40  # quick\nx = np.arange(20.0)"
 )
 COUNT = "for _ in range(2):\n    print(0.8415, flush=True)"
 PICTURE_CELL, COUNT_CELL, EMPTY_CELL, ERROR_CELL = 2, 3, 4, 5
