@@ -72,6 +72,15 @@ def test_there_and_back_leaves_every_byte(copy):
     assert texts(copy) == before
 
 
+def test_there_and_back_leaves_every_byte_of_the_real_chapters():
+    bootstrap = (ROOT / "tools/bootstrap_cell.py").read_text()
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        text = path.read_text()
+        there = address.wanted_notebook(text, bootstrap.replace("posenc.github.io", "jane.github.io"), str)
+        assert there != text
+        assert address.wanted_notebook(there, bootstrap, str) == text, path.name
+
+
 def test_only_the_bootstrap_cell_of_a_chapter_changes(copy):
     path = copy / "book/chapter.ipynb"
     before = path.read_text().splitlines()
