@@ -276,7 +276,7 @@ def tell_shape(expected, got):
     return None
 
 
-def tell_cell(index):
+def tell_cell(case, index):
     """Say which batch, position and feature an index is."""
     *batch, position, feature = index
     front = f"batch {', '.join(map(str, batch))}, " if batch else ""
@@ -344,7 +344,8 @@ EXERCISE = Exercise(
     tell_shape=tell_shape,
     tell_cell=tell_cell,
     grid=grid,
-    axes=("position", "feature"),
+    tell_row=lambda case, row: f"position {row}",
+    columns="feature",
     differentiable=True,
     precision_note="Float64 went in; work in the dtype of the inputs.",
     stage_notes=STAGE_NOTES,

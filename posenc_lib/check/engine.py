@@ -268,7 +268,7 @@ def _first_wrong_cell(exercise, outcome, answer, dtype):
     if exercise.scalar:
         return f"Got {seen}, expected {wanted}."
     return (
-        f"First wrong value, {exercise.tell_cell(index)}: got {seen}, expected {wanted}; "
+        f"First wrong value, {exercise.tell_cell(outcome.case, index)}: got {seen}, expected {wanted}; "
         f"{int(wrong.sum())} of {wrong.size} are wrong."
     )
 
@@ -288,7 +288,9 @@ def _picture(exercise, outcome, answer, dtype):
     with np.errstate(invalid="ignore"):
         error = np.abs(outcome.values - answer.values)
     allowed = np.broadcast_to(bank.tolerance(answer.condition, dtype), error.shape)
-    return picture.draw(*exercise.grid(error, allowed), *exercise.axes)
+    return picture.draw(
+        *exercise.grid(error, allowed), lambda row: exercise.tell_row(outcome.case, row), exercise.columns
+    )
 
 
 def _where(case):

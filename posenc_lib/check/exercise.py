@@ -75,11 +75,13 @@ class Exercise:
     tell_shape : callable
         ``tell_shape(expected, got)`` gives a wrong shape's name and cause, or None.
     tell_cell : callable
-        ``tell_cell(index)`` says in words which cell an index is.
+        ``tell_cell(case, index)`` says in words which cell an index is.
     grid : callable or None
         ``grid(error)`` reduces an error array to (rows, columns) for the picture; None draws none.
-    axes : pair of str
-        Names of the picture's rows and columns.
+    tell_row : callable
+        ``tell_row(case, row)`` labels a row of the picture.
+    columns : str
+        What the picture's columns are.
     narrower : bool
         Whether float32 may come back although float64 went in.
     scalar : bool
@@ -101,9 +103,10 @@ class Exercise:
     fits: tuple = ()
     observe: Callable = lambda knobs: ""
     tell_shape: Callable = lambda expected, got: None
-    tell_cell: Callable = lambda index: f"cell {index}"
+    tell_cell: Callable = lambda case, index: f"cell {index}"
     grid: Callable | None = None
-    axes: tuple = ("row", "column")
+    tell_row: Callable = lambda case, row: f"row {row}"
+    columns: str = "column"
     narrower: bool = False
     scalar: bool = False
     differentiable: bool = False

@@ -12,25 +12,27 @@ _COLOUR = "#d1495b"
 def draw(error, tolerance, row_name, column_name):
     """Return an SVG in which a cell is the fuller, the larger its error; right cells stay empty.
 
-    `error` and `tolerance` have the shape (rows, columns). The scale is logarithmic, from the
-    tolerance to the largest error. The drawing takes its ink from the page, so it follows dark mode.
+    `error` and `tolerance` have the shape (rows, columns); of a large one, the part around the first wrong
+    row is drawn. The scale is logarithmic, from the tolerance to the largest error. The drawing takes its
+    ink from the page, so it follows dark mode. `row_name(row)` is a row's label.
     """
-    error, tolerance = error[:_MOST, :_MOST], tolerance[:_MOST, :_MOST]
-    rows, columns = error.shape
     wrong = ~(error <= tolerance)
+    said = f"Error by row and {column_name}: {int(wrong.sum())} of {wrong.size} cells are wrong."
+    top = max(0, min(int(wrong.any(axis=1).argmax()) - 2, len(error) - _MOST))
+    error, tolerance, wrong = (a[top : top + _MOST, :_MOST] for a in (error, tolerance, wrong))
+    rows, columns = error.shape
     cells = [
         _cell(row, column, strength)
         for (row, column), strength in np.ndenumerate(_strengths(error, tolerance, wrong))
     ]
     width, height = max(_LEFT + columns * _CELL + 8, 200), _TOP + rows * _CELL + 4
-    said = f"Error by {row_name} and {column_name}: {int(wrong.sum())} of {wrong.size} cells are wrong."
     return (
         f'<svg role="img" aria-label="{html.escape(said)}" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" style="display:block;margin:0.5em 0;max-width:100%" '
         'fill="currentColor" font-size="11" font-family="sans-serif">'
         f"<title>{html.escape(said)}</title>"
         f'<text x="{_LEFT}" y="14">{html.escape(column_name)} 0 to {columns - 1}</text>'
-        + _row_labels(rows, row_name)
+        + _row_labels(rows, lambda row: row_name(top + row))
         + "".join(cells)
         + "</svg>"
     )
@@ -57,6 +59,6 @@ def _cell(row, column, strength):
 def _row_labels(rows, name):
     shown = sorted({0, rows - 1})
     return "".join(
-        f'<text x="{_LEFT - 6}" y="{_TOP + row * _CELL + 11}" text-anchor="end">{html.escape(name)} {row}</text>'
+        f'<text x="{_LEFT - 6}" y="{_TOP + row * _CELL + 11}" text-anchor="end">{html.escape(name(row))}</text>'
         for row in shown
     )

@@ -98,5 +98,5 @@ EXERCISE = Exercise(
     formula=formula,
     mistakes=MISTAKES,
     hints=_HINTS,
-    tell_cell=lambda index: f"query {index[0]}, feature {index[1]}",
+    tell_cell=lambda case, index: f"query {index[0]}, feature {index[1]}",
 )

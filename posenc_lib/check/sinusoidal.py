@@ -66,10 +66,10 @@ def _tell_shape(expected, got):
     return None
 
 
-def _tell_cell(index):
-    *position, column = index
-    row = f"position number {', '.join(map(str, position))}, " if position else ""
-    return f"{row}column {column} ({'cosine' if column % 2 else 'sine'} of pair {column // 2})"
+def _tell_cell(case, index):
+    *place, column = index
+    position = case.args[0][tuple(place)]
+    return f"position {position:.12g}, column {column} ({'cosine' if column % 2 else 'sine'} of pair {column // 2})"
 
 
 def _grid(error, allowed):
@@ -115,7 +115,8 @@ _STAGE_NOTES = {
     "large": "These positions are large, where angles computed in float32 lose their digits.",
     "negative": "These positions are negative, as distances to the left are.",
     "fractional": "These positions are fractions: the waves are defined between the integers too.",
-    "batch": "Positions may have any shape, even (), as in a batch; the result has that shape followed by dim.",
+    "batch": "Positions may have any shape, even (), as in a batch; the result has that shape followed by dim. "
+    "(positions[..., None] adds an axis behind whatever axes there are.)",
     "base": "Your function takes a base, and here it gets another one.",
 }
 
@@ -131,7 +132,8 @@ EXERCISE = Exercise(
     tell_shape=_tell_shape,
     tell_cell=_tell_cell,
     grid=_grid,
-    axes=("position", "pair"),
+    tell_row=lambda case, row: f"position {case.args[0].ravel()[row]:.12g}",
+    columns="pair",
     narrower=True,
     precision_note=(
         "At position 1,000,000 such an angle is off by up to 0.06. Compute positions, frequencies and angles in float64."

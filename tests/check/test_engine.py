@@ -246,8 +246,8 @@ def test_the_text_is_exactly_this():
         "check.sinusoidal: Not yet: sine and cosine are swapped\n"
         "  Cosine stands in the even dimensions and sine in the odd ones; the chapter has them the\n"
         "  other way round. At position 0 your code begins 1, 0; the chapter's begins 0, 1.\n"
-        "  First wrong value, position number 0, column 0 (sine of pair 0): got 1, expected 0; 12 of\n"
-        "  12 are wrong.\n"
+        "  First wrong value, position 0, column 0 (sine of pair 0): got 1, expected 0; 12 of 12 are\n"
+        "  wrong.\n"
         "  Smallest failing input: positions = [0, 1, 2], dim = 4.\n"
         "  For a hint: report.hint(1), up to report.hint(3)."
     )
@@ -314,8 +314,21 @@ def test_the_html_escapes_what_the_reader_wrote():
 def test_a_picture_has_a_cell_for_each_position_and_pair_and_a_name():
     seen = _Tags(check.sinusoidal(nudged)._repr_html_()).seen
     (svg,) = [attributes for tag, attributes in seen if tag == "svg"]
-    assert svg["aria-label"] == "Error by position and pair: 6 of 6 cells are wrong."
+    assert svg["aria-label"] == "Error by row and pair: 6 of 6 cells are wrong."
     assert sum(tag == "rect" for tag, _ in seen) == 3 * 2
+
+
+def test_a_picture_shows_where_the_first_error_is():
+    def late(positions, dim):
+        result = pe.sinusoidal(positions, dim)
+        result[np.asarray(positions) == 101] += 0.01
+        return result
+
+    report = check.sinusoidal(late)
+    assert "position 101, column 0" in report.detail
+    assert ">position 99</text>" in report.picture and ">position 114</text>" in report.picture
+    filled = [a for tag, a in _Tags(report.picture).seen if tag == "rect" and a["fill"] != "none"]
+    assert len(filled) == 16
 
 
 def test_a_named_mistake_needs_no_picture():

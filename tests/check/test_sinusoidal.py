@@ -490,8 +490,8 @@ def test_an_unknown_mistake_shows_the_first_wrong_cell_and_a_picture():
 
     report = check.sinusoidal(nudged)
     assert report.diagnosis == "unknown mistake"
-    assert "position number 0, column 3 (cosine of pair 1): got 1.01, expected 1" in report.detail
-    assert "Error by position and pair: 3 of 6 cells are wrong." in report.picture
+    assert "position 0, column 3 (cosine of pair 1): got 1.01, expected 1" in report.detail
+    assert "Error by row and pair: 3 of 6 cells are wrong." in report.picture
 
 
 @pytest.mark.parametrize(
