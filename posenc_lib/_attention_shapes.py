@@ -43,7 +43,8 @@ def _bias_mismatch(bias, logits):
     if len(bias) < 2 or bias[-2:] != logits[-2:]:
         return f"bias must end in (T, S) = {logits[-2:]}"
     leading, expected = bias[:-2], logits[:-2]
-    fits = len(leading) <= len(expected) and all(
-        b in (1, e) for b, e in zip(reversed(leading), reversed(expected), strict=False)
+    leading = (1,) * (len(expected) - len(leading)) + leading  # as broadcasting aligns them
+    fits = len(leading) == len(expected) and all(
+        b in (1, e) for b, e in zip(leading, expected, strict=True)
     )
     return None if fits else f"the leading axes of bias do not fit {expected}"

@@ -57,7 +57,8 @@ def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
         raise TypeError(f"sinusoidal: dtype must be a floating torch.dtype, to hold sines; got {dtype!r}.")
     positions = as_positions("sinusoidal", positions)
     angle_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-    angles = reduced_angles(positions, _frequencies(*_as_constants(dim, base)), angle_dtype)
+    # A set needs its member's value: torch.compile, which may hold a number as a symbol, looks it up.
+    angles = reduced_angles(positions, _frequencies(*{dim}, *{base}), angle_dtype)
     encoding = angles.new_empty((*positions.shape, dim), dtype=dtype)
     encoding[..., 0::2] = angles.sin()
     encoding[..., 1::2] = angles.cos()
@@ -71,15 +72,6 @@ def _frequencies(dim, base):
 # A constant for torch.compile, which would otherwise compute the powers anew for every position. The
 # flag is all that torch.compiler.assume_constant_result sets, but that imports the compiler: 2 s.
 _frequencies._dynamo_marked_constant = True
-
-
-def _as_constants(*numbers):
-    """The numbers, also where torch.compile holds them as symbols because they changed between calls."""
-    if not torch.compiler.is_compiling():
-        return numbers
-    from torch.fx.experimental.symbolic_shapes import guard_scalar  # slow to import
-
-    return tuple(guard_scalar(number) for number in numbers)
 
 
 class Sinusoidal(torch.nn.Module):
