@@ -50,7 +50,7 @@ def extremes(positions):
     if positions.numel() == 0 or torch.compiler.is_compiling():
         return None
     try:
-        return tuple(end.item() for end in torch.aminmax(positions.detach()))
+        return tuple(end.item() for end in torch.aminmax(positions))
     except RuntimeError:  # a meta or fake tensor, or one inside torch.vmap
         return None
 

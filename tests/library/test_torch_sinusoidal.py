@@ -128,6 +128,14 @@ def test_casting_the_model_rounds_only_the_result(dtype, exact):
     assert error <= torch.finfo(dtype).eps / 4 + (1e-8 if dtype == torch.float64 else 1.5e-7)
 
 
+def test_positions_left_out_are_counted_in_integers_beside_x():
+    """In bfloat16 they would stop at 256; on the default device they would miss x."""
+    x = torch.zeros(300, 8, dtype=torch.bfloat16)
+    with torch.device("meta"):
+        found = Sinusoidal(8)(x)
+    assert torch.equal(found, sinusoidal(range(300), 8, dtype=torch.bfloat16))
+
+
 def test_step_by_step_is_one_pass():
     x, module = torch.randn(2, 6, 8), Sinusoidal(8)
     steps = [module(x[:, t : t + 1], torch.tensor([t])) for t in range(6)]
