@@ -46,14 +46,14 @@ SHAPES = [((5, 8), (5, 8), (5, 8)), ((2, 3, 5, 8), (2, 3, 5, 8), (2, 3, 5, 4)), 
 
 
 @pytest.mark.parametrize(("shapes", "causal"), [*((s, False) for s in SHAPES), *((s, True) for s in SHAPES[:3])])
-@pytest.mark.parametrize("bias_axes", [None, 0, -1, 1])
+@pytest.mark.parametrize("bias_axes", ["no bias", "none", "the last", "ones", "all"])
 def test_against_pytorchs_own(twin, shapes, causal, bias_axes):
-    """bias_axes: no bias, one for all, one of size 1 on the leading axes, one for each."""
+    """bias_axes: which of the leading axes the bias has."""
     q, k, v = (draw(*shape, seed=i) for i, shape in enumerate(shapes))
     *leading, T, _ = shapes[0]
     S = shapes[1][-2]
-    ones = {0: [], -1: [1] * len(leading), 1: leading}
-    bias = None if bias_axes is None else draw(*ones[bias_axes], T, S)
+    axes = {"none": [], "the last": leading[1:], "ones": [1] * len(leading), "all": leading}
+    bias = draw(*axes[bias_axes], T, S) if bias_axes in axes else None
     mask = np.zeros((T, S)) if bias is None else bias
     if causal:
         mask = np.where(np.tri(T, dtype=bool), mask, -np.inf)
@@ -121,6 +121,7 @@ REFUSED = [
     ("bias must end in (T, S) = (2, 3)", (2, 4), (3, 4), (3, 4), (1, 3), False),
     ("the leading axes of bias do not fit (5,)", (5, 2, 4), (5, 3, 4), (5, 3, 4), (2, 2, 3), False),
     ("the leading axes of bias do not fit (5,)", (5, 2, 4), (5, 3, 4), (5, 3, 4), (1, 5, 2, 3), False),
+    ("the leading axes of bias do not fit (2, 3)", (2, 3, 1, 4), (2, 3, 1, 4), (2, 3, 1, 4), (2, 1, 1), False),
     ("the leading axes of bias do not fit ()", (2, 4), (3, 4), (3, 4), (1, 2, 3), False),
 ]  # fmt: skip
 
