@@ -42,12 +42,19 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         self.server.asked.append(self.path)
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A folder with the wheel where the website has it."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "wheels").mkdir()
+    build_wheel(folder / "wheels")
+    return folder
+
+
 @pytest.fixture
-def served(tmp_path):
-    """A server on this machine with the wheel where the website has it: .address, and .asked, what was asked for."""
-    (tmp_path / "site/wheels").mkdir(parents=True)
-    build_wheel(tmp_path / "site/wheels")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path / "site"))
+def served(site):
+    """A server of that folder on this machine: .address, and .asked, what was asked for."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
     server.asked = []
     server.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()

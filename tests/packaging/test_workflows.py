@@ -1,7 +1,10 @@
 """The GitHub workflows and CITATION.cff against their schemas, which check-jsonschema brings with it."""
 
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -54,3 +57,55 @@ def test_the_workflows_call_the_makefile():
     test, deploy = (commands(ROOT / f".github/workflows/{name}.yml") for name in ("test", "deploy"))
     assert test == ["make book", "make test"]
     assert deploy[:3] == ["make book", ".venv/bin/python tools/address.py --check", "make wheel"]
+
+
+@pytest.fixture
+def gather(tmp_path):
+    """gather(released version, what gh download does): run the deployment's step with a stand-in for gh; what it called."""
+    for name in (".venv/bin", "tools", "dist", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    shutil.copy(ROOT / "tools/released_wheels.py", tmp_path / "tools")
+    with zipfile.ZipFile(tmp_path / "dist/posenc_lib-0.2.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("posenc_lib/__init__.py", "x = 1")
+    (script,) = (each for each in commands(ROOT / ".github/workflows/deploy.yml") if "gh release" in each)
+
+    def run(released, download='cp dist/*.whl "released/posenc_lib-$tag-py3-none-any.whl"'):
+        gh = f"""#!/bin/bash
+            echo "$*" >> calls
+            case "$2" in
+              list) {'echo v' + released if released else 'true'} ;;
+              download) tag=${{3#v}}; {download} ;;
+            esac"""
+        (tmp_path / "bin/gh").write_text(gh)
+        (tmp_path / "bin/gh").chmod(0o755)
+        environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_SHA": "abc"}
+        result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        created = [line for line in (tmp_path / "calls").read_text().splitlines() if line.startswith("release create")]
+        wheels = sorted(path.name.split("-")[1] for path in tmp_path.glob("_build/html/wheels/*.whl"))
+        return result, created, wheels
+
+    return run
+
+
+def test_the_deployment_releases_a_new_version_beside_the_old(gather):
+    result, created, wheels = gather("0.1.0")
+    assert result.returncode == 0, result.stderr
+    assert len(created) == 1 and created[0].startswith("release create v0.2.0 dist/posenc_lib-0.2.0-py3-none-any.whl ")
+    assert wheels == ["0.1.0", "0.2.0"]
+
+
+def test_the_deployment_of_a_repository_without_releases_makes_the_first(gather):
+    result, created, wheels = gather("")
+    assert (result.returncode, len(created), wheels) == (0, 1, ["0.2.0"])
+
+
+def test_the_deployment_releases_nothing_twice(gather):
+    result, created, wheels = gather("0.2.0")
+    assert (result.returncode, created, wheels) == (0, [], ["0.2.0"])
+
+
+def test_the_deployment_stops_where_a_released_wheel_cannot_be_had(gather):
+    result, created, wheels = gather("0.1.0", download="exit 1")
+    assert result.returncode and not created and not wheels
