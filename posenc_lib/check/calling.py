@@ -111,7 +111,7 @@ def is_stub(fn):
     code = getattr(getattr(fn, "__func__", fn), "__code__", None)
     if code is None:
         return False
-    return not code.co_names and code.co_code in {blank.__code__.co_code for blank in _blanks()}
+    return code.co_code in {blank.__code__.co_code for blank in _blanks()}
 
 
 def _blanks():

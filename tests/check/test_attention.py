@@ -327,6 +327,21 @@ def test_two_mistakes_are_both_named():
     assert check.attention(fn).diagnosis == "softmax over the queries, and the scale is missing"
 
 
+def test_two_roads_to_nan_are_told_apart():
+    def one_maximum_turned(q, k, v):
+        scores = logits(q, k)
+        weights = np.exp(scores - scores.max())
+        return t(weights / weights.sum(-1, keepdims=True)) @ v
+
+    def overflow_turned(q, k, v):
+        weights = np.exp(masked(q, k, lower(q.shape[-2]), -np.inf))
+        return t(weights / weights.sum(-1, keepdims=True)) @ v
+
+    turned = "the weights are transposed"
+    assert check.attention(one_maximum_turned).diagnosis == f"one maximum for all rows, and {turned}"
+    assert check.causal_attention(overflow_turned).diagnosis == f"the softmax overflows, and {turned}"
+
+
 def test_a_transpose_that_takes_the_batch_along_is_explained_not_misnamed():
     def fn(q, k, v):
         return softmax(q @ k.T / np.sqrt(q.shape[-1])) @ v

@@ -482,6 +482,13 @@ def test_the_smallest_failing_input_is_shown():
     assert "base=500" in check.sinusoidal(base_ignored).detail
 
 
+@pytest.mark.parametrize(
+    "fn, stage", [(swapped, "values"), (rows_renumbered, "offset"), (absolute, "negative"), (truncated, "fractional")]
+)
+def test_the_stage_that_stopped_the_check_is_told(fn, stage):
+    assert check.sinusoidal(fn).stage == stage
+
+
 def test_an_unknown_mistake_shows_the_first_wrong_cell_and_a_picture():
     def nudged(positions, dim):
         result = right_slices(positions, dim)
