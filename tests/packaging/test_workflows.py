@@ -61,7 +61,7 @@ def test_the_workflows_call_the_makefile():
 
 @pytest.fixture
 def gather(tmp_path):
-    """gather(released version, what gh download does): run the deployment's step with a stand-in for gh; what it called."""
+    """gather(released version, what gh does to list and to download): run the deployment's step with a stand-in for gh; what it called."""
     for name in (".venv/bin", "tools", "dist", "bin"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -71,11 +71,11 @@ def gather(tmp_path):
         wheel.writestr("posenc_lib/__init__.py", "x = 1")
     (script,) = (each for each in commands(ROOT / ".github/workflows/deploy.yml") if "gh release" in each)
 
-    def run(released, download='cp dist/*.whl "released/posenc_lib-$tag-py3-none-any.whl"'):
+    def run(released, listing="true", download='cp dist/*.whl "released/posenc_lib-$tag-py3-none-any.whl"'):
         gh = f"""#!/bin/bash
             echo "$*" >> calls
             case "$2" in
-              list) {'echo v' + released if released else 'true'} ;;
+              list) {listing} && {'echo v' + released if released else 'true'} ;;
               download) tag=${{3#v}}; {download} ;;
             esac"""
         (tmp_path / "bin/gh").write_text(gh)
@@ -106,6 +106,7 @@ def test_the_deployment_releases_nothing_twice(gather):
     assert (result.returncode, created, wheels) == (0, [], ["0.2.0"])
 
 
-def test_the_deployment_stops_where_a_released_wheel_cannot_be_had(gather):
-    result, created, wheels = gather("0.1.0", download="exit 1")
+@pytest.mark.parametrize("broken", ["listing", "download"])
+def test_the_deployment_stops_where_the_released_wheels_cannot_be_had(gather, broken):
+    result, created, wheels = gather("0.1.0", **{broken: "exit 1"})
     assert result.returncode and not created and not wheels
