@@ -27,7 +27,9 @@ def convert(value, library):
 def to_numpy(value):
     """Return an array, tensor or number as a NumPy array, half precision widened; None if it is none of these."""
     if is_tensor(value):
-        value = value.detach().cpu()
+        value = value.detach()
+        # A meta tensor has a shape and no numbers; the device stage turns it down.
+        value = torch().zeros_like(value, device="cpu") if value.is_meta else value.cpu()
         if value.dtype == torch().bfloat16:
             value = value.float()
         return value.resolve_conj().resolve_neg().numpy()

@@ -41,11 +41,8 @@ def _applies(exercise, fn, case, library):
 def _praise(exercise, outcome, count):
     said = f"Your function agrees with the formula in all {count} cases."
     if outcome.values.dtype == np.float32:
-        said += (
-            " It computes in float32, whose angles are right to about 2^-22 of the position: enough for "
-            "thousands of positions, not for millions."
-        )
-    return said
+        said += f" It computes in float32, right to about seven digits. {exercise.precision_note}"
+    return said.rstrip()
 
 
 # ---------------------------------------------------------------- before the call
@@ -139,10 +136,7 @@ def _kind(exercise, fn, outcome, cases):
     if outcome.values is None:
         message = f"Your function returned a value of type {kind}; {wanted} is expected."
     elif outcome.values.dtype.kind == "c":
-        message = (
-            "Your function returned complex numbers; real ones are expected: cosines are the real parts of "
-            "e^(i·angle), sines the imaginary parts."
-        )
+        message = "Your function returned complex numbers; real ones are expected: take real or imaginary parts."
     elif outcome.values.dtype.kind not in "fiu":
         message = f"Your function returned dtype {outcome.values.dtype}; real numbers are expected."
     else:
@@ -182,8 +176,8 @@ def _dtype(exercise, fn, outcome, cases):
     message = f"The result has dtype {dtype}; float64 is expected."
     if dtype in ("float16", "bfloat16"):
         message += (
-            " Half precision cannot hold what is computed here: with bfloat16, positions 256 and 257 collide, "
-            "with float16, 2048 and 2049."
+            " Half precision cannot hold what is computed here: in bfloat16, 256 and 257 are one number, in "
+            "float16, 2048 and 2049."
         )
     elif dtype == "float32":
         message += " Float64 went in, so half of its digits were dropped on the way."
@@ -195,7 +189,9 @@ def _dtype(exercise, fn, outcome, cases):
 def _device(exercise, fn, outcome, cases):
     if not outcome.device_moved:
         return None
-    message = f"The result is on {outcome.raw.device}, the input is elsewhere; build new tensors with device=input.device."
+    message = (
+        f"The result is on {outcome.raw.device}, the input is elsewhere; build new tensors with device=input.device."
+    )
     return _failed(exercise, "device", "the result is on another device", message, _where(outcome.case), area="")
 
 

@@ -218,6 +218,12 @@ def test_torch_is_not_loaded_and_not_needed():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_a_result_on_another_device_is_seen():
+    report = check.attention(lambda q, k, v: torch.zeros_like(v, device="meta"))
+    assert report.diagnosis == "the result is on another device"
+    assert "The result is on meta" in report.message
+
+
 # ---------------------------------------------------------------- the report
 
 
