@@ -68,13 +68,13 @@ MISTAKES = tuple(
             {"block": lambda w, x, y, z: [[(w + z) / 2, x - y], [y - x, (w + z) / 2]]},
         ),
         (
-            "divided by 4",
+            "divided by 4 instead of 2",
             "factor",
             "Everything is half as large as it should be.",
             {"block": lambda w, x, y, z: [[(w + z) / 4, (x - y) / 4], [(y - x) / 4, (w + z) / 4]]},
         ),
         (
-            "divided by √2",
+            "divided by √2 instead of 2",
             "factor",
             "Everything is √2 times too large: the normed matrices are I/√2 and J/√2, and the factor 1/√2 comes twice, "
             "once in the coefficient and once in the matrix.",

@@ -201,7 +201,7 @@ _FREQUENCIES = [
     (
         "frequencies spaced evenly",
         "exponent",
-        "The frequency is 1 − 2i/d, or nearly: frequencies fall by equal differences. They must fall by equal ratios.",
+        "The frequency is 1 − 2i/d: frequencies fall by equal differences. They must fall by equal ratios.",
         {"theta": lambda i, d, b: 1 - 2 * i / d},
     ),
     (

@@ -287,7 +287,7 @@ WRONG_PARTS = {
     "the rest is kept": kept_rest,
     "A is returned as it is": lambda A: A,
     "the reflections were kept": by_blocks(lambda b: b - part_loop(b)),
-    "divided by √2": by_blocks(lambda b: math.sqrt(2) * part_loop(b)),
+    "divided by √2 instead of 2": by_blocks(lambda b: math.sqrt(2) * part_loop(b)),
 }
 
 
