@@ -7,9 +7,9 @@ from posenc_lib.check.exercise import Answer, Case, Exercise, Mistake
 
 
 def attention(fn, *, strict=False):
-    """Check ``fn(q, k, v)``, scaled dot-product attention on ``(..., T, d)`` arrays; return a `Report`.
+    """Check ``fn(q, k, v)``, scaled dot-product attention; return a `Report`.
 
-    ``fn`` may take NumPy arrays or torch tensors; through tensors a gradient must flow. The dtype of the
+    q and k have the shape ``(..., T, d)``, v ``(..., T, e)``. ``fn`` may take NumPy arrays or torch tensors; through tensors a gradient must flow. The dtype of the
     input comes back. With `strict`, a failure raises AssertionError.
     """
     return engine.run(EXERCISE, fn, strict)
@@ -21,14 +21,14 @@ def formula(
     v,
     *,
     logits=lambda q, k: q @ np.swapaxes(k, -1, -2),
-    scale=lambda d, length: 1 / np.sqrt(d),
+    scale=lambda d, length, width: 1 / np.sqrt(d),
     mask=None,
     weights=None,
     reweigh=lambda weights: weights,
     output=lambda weights, v, k: weights @ v,
 ):
     """Attention in float64; a mistake of the bank replaces one or more of the keyword arguments."""
-    raw = logits(q, k) * scale(q.shape[-1], q.shape[-2])
+    raw = logits(q, k) * scale(q.shape[-1], q.shape[-2], v.shape[-1])
     shares = reweigh((weights or softmax)(raw if mask is None else mask(raw)))
     row = 1 + _size(shares, axis=-1, keepdims=True)
     errors = (1 + _size(raw)) * row * np.minimum(row, 1000.0) * (1 + _size(v))
@@ -102,34 +102,41 @@ MISTAKES = tuple(
             "scale",
             "The logits are not divided by √d. Their variance then grows with d, and the softmax becomes almost a "
             "maximum.",
-            {"scale": lambda d, length: 1.0},
+            {"scale": lambda d, length, width: 1.0},
         ),
         (
             "scaled by d instead of √d",
             "scale",
             "The logits are divided by d. Dot products of d independent terms grow like √d, so √d is what keeps "
             "their size.",
-            {"scale": lambda d, length: 1 / d},
+            {"scale": lambda d, length, width: 1 / d},
         ),
         (
             "multiplied by √d",
             "scale",
             "The logits are multiplied by √d; they are divided by it.",
-            {"scale": lambda d, length: np.sqrt(d)},
+            {"scale": lambda d, length, width: np.sqrt(d)},
         ),
         (
             "scaled by √T instead of √d",
             "scale",
             "The logits are divided by the square root of the length T, the size of the wrong axis. A dot product "
             "sums d terms, so √d belongs there.",
-            {"scale": lambda d, length: 1 / np.sqrt(length)},
+            {"scale": lambda d, length, width: 1 / np.sqrt(length)},
+        ),
+        (
+            "scaled by the size of v",
+            "scale",
+            "The logits are divided by √e, e the number of features of a value. A dot product of a query and a key sums "
+            "d terms, the size of q and k, so √d belongs there.",
+            {"scale": lambda d, length, width: 1 / np.sqrt(width)},
         ),
         (
             "the weights are divided by √d, after the softmax",
             "scale",
             "The division by √d comes after the softmax; the weights then add up to 1/√d. It belongs to the logits, "
             "before the softmax.",
-            {"scale": lambda d, length: 1.0, "output": lambda w, v, k: w @ v / np.sqrt(v.shape[-1])},
+            {"scale": lambda d, length, width: 1.0, "output": lambda w, v, k: w @ v / np.sqrt(k.shape[-1])},
         ),
         (
             "k is not transposed",
@@ -222,9 +229,10 @@ MISTAKES = tuple(
 )
 
 
-def _inputs(seed, *shape, size=1.0):
+def _inputs(seed, *shape, width=None, size=1.0):
     rng = np.random.default_rng(seed)
-    return tuple(size * rng.standard_normal(shape) for _ in range(3))
+    shapes = (shape, shape, (*shape[:-1], width or shape[-1]))
+    return tuple(size * rng.standard_normal(each) for each in shapes)
 
 
 def _uneven():
@@ -241,9 +249,11 @@ def _lopsided():
     return Case("large", (q, k, v), "q, k and v of shape (4, 4), the last key's logits near 400, the others' near −400")
 
 
-def _case(stage, seed, *shape, size=1.0):
+def _case(stage, seed, *shape, width=None, size=1.0):
+    q, k, v = _inputs(seed, *shape, width=width, size=size)
+    shapes = f"q, k and v of shape {shape}" if width is None else f"q and k of shape {shape}, v of shape {v.shape}"
     sizes = "" if size == 1.0 else f" and entries near {size:g}"
-    return Case(stage, _inputs(seed, *shape, size=size), f"q, k and v of shape {shape}{sizes}, random")
+    return Case(stage, (q, k, v), f"{shapes}{sizes}, random")
 
 
 CASES = (
@@ -251,8 +261,10 @@ CASES = (
     _case("values", 2, 5, 3),
     _case("values", 3, 2, 7),
     _case("values", 4, 4, 4),
+    _case("width", 11, 4, 3, width=5),
+    _case("width", 12, 3, 4, width=2),
     _case("batch", 5, 2, 4, 3),
-    _case("batch", 6, 2, 3, 5, 4),
+    _case("batch", 6, 2, 3, 5, 4, width=3),
     _uneven(),
     _lopsided(),
     _case("large", 7, 6, 8, size=100.0),
@@ -260,6 +272,7 @@ CASES = (
 )
 
 STAGE_NOTES = {
+    "width": "Here v has another number of features than q and k: the output has as many as v.",
     "batch": "These inputs have axes before (T, d), as batch and heads; each slice is attended by itself. "
     "(.T reverses all the axes; np.swapaxes(k, -1, -2) swaps the last two.)",
     "large": "These logits are large: exp of 710 overflows float64, exp of −750 is 0.",

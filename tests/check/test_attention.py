@@ -152,6 +152,10 @@ def scale_length(q, k, v):
     return softmax(q @ t(k) / math.sqrt(q.shape[-2])) @ v
 
 
+def scale_of_v(q, k, v):
+    return softmax(q @ t(k) / math.sqrt(v.shape[-1])) @ v
+
+
 def scale_late(q, k, v):
     return softmax(q @ t(k)) / math.sqrt(q.shape[-1]) @ v
 
@@ -211,6 +215,7 @@ WRONG = {
     scale_d: "scaled by d instead of √d",
     scale_up: "multiplied by √d",
     scale_length: "scaled by √T instead of √d",
+    scale_of_v: "scaled by the size of v",
     scale_late: "the weights are divided by √d, after the softmax",
     no_transpose: "k is not transposed",
     k_first: "q and k have changed places",
@@ -318,6 +323,17 @@ def test_a_wrong_mask_is_named(fn):
 )
 def test_a_message_says_what_was_seen(checker, fn, said):
     assert said in checker(fn).message
+
+
+def test_a_result_shaped_like_q_is_seen():
+    def fn(q, k, v):
+        result = np.zeros_like(q)
+        result[...] = right_matrix(q, k, v)
+        return result
+
+    report = check.attention(fn)
+    assert report.diagnosis == "your function raised an error"
+    assert "v has another number of features" in report.message
 
 
 def test_two_mistakes_are_both_named():
