@@ -147,7 +147,7 @@ MISTAKES = tuple(
         (
             "q and k have changed places",
             "logits",
-            "The logits are k qᵀ: entry (t, s) compares key t with query s. The query's index comes first.",
+            "The logits are k qᵀ: entry (m, n) compares key m with query n. The query's index comes first.",
             {"logits": lambda q, k: k @ np.swapaxes(q, -1, -2)},
         ),
         (
@@ -204,7 +204,7 @@ MISTAKES = tuple(
         (
             "a causal mask is applied",
             "mask",
-            "Query t sees only the keys up to t. This attention has no mask: every query sees every key.",
+            "Query m sees the keys 0 to m only. This attention has no mask: every query sees every key.",
             {"mask": causal},
         ),
         (
@@ -216,7 +216,7 @@ MISTAKES = tuple(
         (
             "the weights are transposed",
             "output",
-            "The weights are transposed when they meet v: output t collects what query t's column holds, not its row.",
+            "The weights are transposed when they meet v: output m collects what query m's column holds, not its row.",
             {"output": lambda w, v, k: np.swapaxes(w, -1, -2) @ v},
         ),
         (
@@ -328,7 +328,7 @@ HINTS = {
     "logits": (
         "Look at the product of q and k.",
         "It is about which axis is summed, and whose index comes first.",
-        "The logit of query t and key s is the dot product of row t of q and row s of k, summed over the features.",
+        "The logit of query m and key n is the dot product of row m of q and row n of k, summed over the features.",
     ),
     "mask": (
         "Look at what happens between the logits and the softmax.",

@@ -1,4 +1,4 @@
-"""Check causal attention: attention in which query t sees the keys 0 to t only."""
+"""Check causal attention: attention in which query m sees the keys 0 to m only."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,9 +12,9 @@ from posenc_lib.check.exercise import Mistake
 
 
 def causal_attention(fn, *, strict=False):
-    """Check ``fn(q, k, v)``, attention with a causal mask on ``(..., T, d)`` arrays; return a `Report`.
+    """Check ``fn(q, k, v)``, attention with a causal mask; return a `Report`.
 
-    Query t sees the keys s ≤ t. Otherwise as `attention`.
+    Query m sees the keys n ≤ m. Otherwise as `attention`.
     """
     return engine.run(EXERCISE, fn, strict)
 
@@ -37,26 +37,26 @@ def _future(logits, diagonal=0, hidden=-np.inf):
 
 
 _WRONG_WAY = (
-    "The mask is the wrong way round: query t sees the keys from t on, that is the future. It may see the keys up to t."
+    "The mask is the wrong way round: query m sees the keys from m on, that is the future. It may see the keys 0 to m."
 )
 _WRONG_WAY_STRICT = (
-    "The mask is the wrong way round: it hides the keys up to t and shows the future. Query t may see the keys up to t."
+    "The mask is the wrong way round: it hides the keys 0 to m and shows the future. Query m may see the keys 0 to m."
 )
 _STRICT = (
-    "Query t sees the keys before t but not key t itself; the first query then sees nothing. The mask keeps the "
-    "diagonal: s ≤ t."
+    "Query m sees the keys before m but not key m itself; the first query then sees nothing. The mask keeps the "
+    "diagonal: n ≤ m."
 )
 _KEPT = "The logits of hidden keys are set to {}, which still leaves them a weight, for e^{} = {}. They must be −∞, whose exponential is 0."
 
 _MASKS = tuple(
     Mistake(name, "mask", message, knobs)
     for name, message, knobs in (
-        ("the mask is missing", "Every query sees every key. Query t may see the keys up to t only.", {"mask": None}),
+        ("the mask is missing", "Every query sees every key. Query m may see the keys 0 to m only.", {"mask": None}),
         ("the mask hides the diagonal", _STRICT, {"mask": partial(causal, diagonal=-1)}),
         ("the mask hides the diagonal", _STRICT, {"mask": partial(causal, diagonal=-1, hidden=-1e9)}),
         (
             "the mask shows one key too many",
-            "Query t sees the keys up to t + 1, one step into the future. The mask ends at the diagonal: s ≤ t.",
+            "Query m sees the keys 0 to m + 1, one step into the future. The mask ends at the diagonal: n ≤ m.",
             {"mask": partial(causal, diagonal=1)},
         ),
         ("the mask is the wrong way round", _WRONG_WAY, {"mask": _future}),

@@ -1,7 +1,7 @@
 """Run an exercise's cases through the stages, stop at the first failure, and say what it was.
 
 For each case in turn: it returns something → kind and shape → inputs untouched → dtype and device →
-finite → values. The cases themselves come in stages too: plain ones first, then offsets, batches, ….
+finite → values. The cases themselves come in stages too: plain ones first, then other starts, batches, ….
 """
 
 import inspect

@@ -45,7 +45,7 @@ MISTAKES = tuple(
         (
             "half a wave",
             "turn",
-            "This is the distance in which the slowest pair makes half a turn, π; a whole wave takes 2π.",
+            "This is the number of positions in which the slowest pair makes half a turn, π; a whole wave takes 2π.",
             {"turn": np.pi},
         ),
         (

@@ -98,8 +98,8 @@ CASES = (
     _case("values", np.arange(5), 6),
     _case("values", np.arange(300), 32),
     _case("one pair", np.arange(3), 2),
-    _case("offset", np.arange(40, 51), 8),
-    _case("offset", np.array([7, 3, 3, 90]), 8),
+    _case("start", np.arange(40, 51), 8),
+    _case("start", np.array([7, 3, 3, 90]), 8),
     _case("large", np.array([1_000_000, 1_000_003]), 16),
     _case("negative", np.arange(-3, 3), 8),
     _case("fractional", np.array([0.5, 1.25, 2.0, 6.75]), 8),
@@ -111,9 +111,9 @@ CASES = (
 
 _STAGE_NOTES = {
     "one pair": "Here dim is 2: a single pair, with angle equal to the position.",
-    "offset": "These positions do not start at 0: the code of position 40 is the same in every call, whatever its row.",
-    "large": "These positions are large, where angles computed in float32 lose their digits.",
-    "negative": "These positions are negative, as distances to the left are.",
+    "start": "These positions do not start at 0: the code of position 40 is the same in every call, whatever its row.",
+    "large": "These positions are large: the formula has no last position. (Angles computed in float32 lose their digits there.)",
+    "negative": "These positions are negative; the waves are defined there too. (A table would give its rows from the end.)",
     "fractional": "These positions are fractions: the waves are defined between the integers too.",
     "batch": "Positions may have any shape, even (), as in a batch; the result has that shape followed by dim. "
     "(positions[..., None] adds an axis behind whatever axes there are.)",

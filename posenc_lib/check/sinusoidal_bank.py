@@ -84,8 +84,8 @@ _WAVES = [
     (
         "the angle's sign is negative",
         "angle",
-        "The angle is −position · frequency: cosines are right, sines have the wrong sign. Pairs turn clockwise where "
-        "the chapter's turn counterclockwise.",
+        "The angle is −position · frequency: cosines are right, sines have the wrong sign. Pairs turn the other "
+        "way round.",
         {"turn": -1.0},
     ),
     (
@@ -460,7 +460,8 @@ def _radians(frequencies):
 
 HINTS = {
     "unknown": (
-        "Print the code of positions 0 and 1 with dim 4, and compare it with the chapter's table by eye.",
+        "Print the codes of positions 0 and 1 with dim 4. They must be 0, 1, 0, 1 and, rounded to four decimals, 0.8415, "
+        "0.5403, 0.0100, 1.0000 (the last is 0.99995).",
         "Take one thing at a time: the angle of each pair, then its sine and cosine, then the order of the columns.",
         "Each pair's angle is the position times the pair's frequency; the frequency is the base raised to minus twice "
         "the pair's number over dim; the sine goes into the even column, the cosine into the odd one after it.",

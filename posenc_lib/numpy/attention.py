@@ -20,7 +20,7 @@ def attention(q, k, v, *, bias=None, causal=False):
         Added to the logits after the division by √d. −inf hides a key; a query all of whose keys are
         hidden gets NaN.
     causal : bool
-        Let query t see the keys 0 to t only. Needs T = S.
+        Let query m see the keys 0 to m only. Needs T = S.
 
     Returns
     -------

@@ -20,7 +20,7 @@ def attention(q, k, v, *, bias=None, causal=False):
         Added to the logits after the division by √d; likewise. −inf hides a key; what a query gets
         all of whose keys are hidden is left to PyTorch.
     causal : bool
-        Let query t see the keys 0 to t only. Needs T = S.
+        Let query m see the keys 0 to m only. Needs T = S.
 
     Returns
     -------

@@ -46,8 +46,8 @@ def right_loop(q, k, v):
 
 
 def right_einsum(q, k, v):
-    weights = softmax(np.einsum("...td,...sd->...ts", q, k) / q.shape[-1] ** 0.5)
-    return np.einsum("...ts,...sd->...td", weights, v)
+    weights = softmax(np.einsum("...md,...nd->...mn", q, k) / q.shape[-1] ** 0.5)
+    return np.einsum("...mn,...nd->...md", weights, v)
 
 
 def right_scaled_first(q, k, v):

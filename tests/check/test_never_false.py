@@ -1,6 +1,7 @@
 """No wrong function passes, and no name is given that is not true of the function as a whole."""
 
 import itertools
+import re
 import sys
 
 import hypothesis
@@ -185,3 +186,16 @@ def test_a_wrong_base_never_passes(base):
 def test_a_wrong_factor_never_passes_and_is_read_off(factor):
     report = check.sinusoidal(lambda positions, dim: factor * pe.sinusoidal(positions, dim))
     assert report.diagnosis.startswith(("scaled by", "the sign of all values"))
+
+
+# ---------------------------------------------------------------- the book's words
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_query_stands_at_m_and_a_key_at_n(method):
+    """As in every chapter: t and s name no position, and a distance has no direction."""
+    exercise = exercise_of(method)
+    told = [m.message for m in exercise.mistakes] + [hint for hints in exercise.hints.values() for hint in hints]
+    told += exercise.stage_notes.values()
+    for text in told:
+        assert not re.search(r"\b(query|key|keys|output|row) [ts]\b|\bto t\b|\(t, s\)|s ≤ t|table by eye|distances to", text), text

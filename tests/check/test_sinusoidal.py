@@ -483,7 +483,7 @@ def test_the_smallest_failing_input_is_shown():
 
 
 @pytest.mark.parametrize(
-    "fn, stage", [(swapped, "values"), (rows_renumbered, "offset"), (absolute, "negative"), (truncated, "fractional")]
+    "fn, stage", [(swapped, "values"), (rows_renumbered, "start"), (absolute, "negative"), (truncated, "fractional")]
 )
 def test_the_stage_that_stopped_the_check_is_told(fn, stage):
     assert check.sinusoidal(fn).stage == stage
@@ -545,3 +545,11 @@ def test_float32_large_positions_in_a_float64_result_are_seen():
     report = check.sinusoidal(fn)
     assert not report.passed
     assert "large" in report.message
+
+
+def test_the_first_hint_says_the_numbers_of_a_right_code():
+    hint = check.sinusoidal(lambda positions, dim: np.zeros((*np.shape(positions), dim))).hint(1)
+    zero, one = (", ".join(f"{x:.{digits}f}" for x in pe.sinusoidal(m, 4)) for m, digits in ((0, 0), (1, 4)))
+    words = " ".join(hint.split())
+    assert zero in words and one in words
+    assert f"{pe.sinusoidal(1, 4)[3]:.5f}" in words
