@@ -1,5 +1,7 @@
 """Check attention: fn(q, k, v) → softmax(q kᵀ / √d) v over the last two axes."""
 
+from functools import partial
+
 import numpy as np
 
 from posenc_lib.check import engine
@@ -46,18 +48,28 @@ def softmax(logits, axis=-1):
     return weights / weights.sum(axis=axis, keepdims=True)
 
 
-def _over_everything(logits):
-    return softmax(logits.reshape(*logits.shape[:-2], -1)).reshape(logits.shape)
+def _nothing(logits):
+    return 0.0
 
 
-def _global_maximum(logits):
-    weights = np.exp(logits - logits.max())
-    return weights / weights.sum(axis=-1, keepdims=True)
+_row_max = partial(np.max, axis=-1, keepdims=True)
+_row_sum = partial(np.sum, axis=-1, keepdims=True)
+_matrix_sum = partial(np.sum, axis=(-2, -1), keepdims=True)
 
 
-def _plain_exp(logits):
-    weights = np.exp(logits)
-    return weights / weights.sum(axis=-1, keepdims=True)
+def _along_columns(reduce):
+    """Reduce each row, and lay the results along the columns, as NumPy does without keepdims in a square matrix."""
+    return lambda matrix: np.expand_dims(reduce(matrix, axis=-1), axis=-2)
+
+
+def _shares(shift, total):
+    """Return the weights knob exp(logits − shift) / total."""
+
+    def weigh(logits):
+        weights = np.exp(logits - shift(logits))
+        return weights / total(weights)
+
+    return {"weights": weigh}
 
 
 def _without_exp(logits):
@@ -90,12 +102,40 @@ MISTAKES = tuple(
             "axis, -1.",
             {"weights": lambda s: softmax(s, axis=1)},
         ),
+        *(
+            (
+                "softmax over the whole matrix",
+                "softmax",
+                "All weights are divided by one sum, over all queries and keys; those of one query do not add up to 1. "
+                "Each query has a sum of its own, over the keys.",
+                _shares(shift, total),
+            )
+            for shift in (np.max, _row_max, _nothing)
+            for total in (_matrix_sum, np.sum)
+        ),
+        *(
+            (
+                "the sum lacks keepdims",
+                "softmax",
+                "The sums of the rows are laid along the columns: the weight of query m and key n is divided by the sum "
+                "of query n. Sum with keepdims=True.",
+                _shares(shift, _along_columns(np.sum)),
+            )
+            for shift in (_row_max, _nothing, np.max)
+        ),
         (
-            "softmax over the whole matrix",
+            "the maximum lacks keepdims",
             "softmax",
-            "The softmax runs over all queries and keys at once; the weights of one query do not add up to 1. Each "
-            "query has a softmax of its own, over the keys.",
-            {"weights": _over_everything},
+            "The largest logits of the rows are laid along the columns: from the logit of query m and key n, the largest "
+            "of query n is taken off. Take the maximum with keepdims=True.",
+            _shares(_along_columns(np.max), _row_sum),
+        ),
+        (
+            "maximum and sum lack keepdims",
+            "softmax",
+            "The largest logits of the rows, and then their sums, are laid along the columns: where query m meets key n, "
+            "those of query n are used. Take maximum and sum with keepdims=True.",
+            _shares(_along_columns(np.max), _along_columns(np.sum)),
         ),
         (
             "the scale is missing",
@@ -192,14 +232,14 @@ MISTAKES = tuple(
             "stable",
             "The formula is right, but exp overflows for large logits and gives nan. A softmax does not notice a "
             "constant taken off all the logits of a row: take off the largest.",
-            {"weights": _plain_exp},
+            _shares(_nothing, _row_sum),
         ),
         (
             "one maximum for all rows",
             "stable",
             "The formula is right, but the largest logit of the whole array is taken off, so that a row of much smaller "
             "logits becomes 0/0 = nan. Take off each row's own largest.",
-            {"weights": _global_maximum},
+            _shares(np.max, _row_sum),
         ),
         (
             "a causal mask is applied",

@@ -136,6 +136,15 @@ MISTAKES = tuple(
             "The result is that of base 10000, whatever base is passed.",
             _whole(lambda d, b: 2 * np.pi * 10000.0 ** ((d - 2) / d)),
         ),
+        *(
+            (
+                "rounded to an integer",
+                "turn",
+                "The wavelength is right, but rounded to an integer. Positions are integers; a wavelength need not be one.",
+                _whole(lambda d, b, rounded=rounded: rounded(2 * np.pi * b ** ((d - 2) / d))),
+            )
+            for rounded in (np.floor, np.round, np.ceil)
+        ),
     )
 )
 

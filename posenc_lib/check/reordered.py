@@ -25,8 +25,12 @@ def _by_keys(output, query, key):
     return output[key] if len(key) == len(output) else np.full_like(output, np.nan)
 
 
-def _by_both(output, query, key):
+def _keys_then_queries(output, query, key):
     return _by_keys(output, query, key)[query]
+
+
+def _queries_then_keys(output, query, key):
+    return _by_keys(output[query], query, key)
 
 
 _KEYS = (
@@ -48,14 +52,21 @@ MISTAKES = (
         {"pick": lambda output, query, key: output[np.argsort(query)]},
     ),
     Mistake("the rows follow the keys", "keys", f"The rows of the output follow key_order. {_KEYS}", {"pick": _by_keys}),
-    Mistake(
-        "the rows follow queries and keys", "keys", f"The rows follow key_order too. {_KEYS}", {"pick": _by_both}
+    *(
+        Mistake("the rows follow queries and keys", "keys", f"The rows follow key_order too. {_KEYS}", {"pick": pick})
+        for pick in (_keys_then_queries, _queries_then_keys)
     ),
-    Mistake(
-        "columns are reordered too",
-        "queries",
-        "The columns moved as well. They are features of a value, not tokens, and stay where they are.",
-        {"pick": lambda output, query, key: output[query][:, query % output.shape[1]]},
+    *(
+        Mistake(
+            "columns are reordered too",
+            "queries",
+            "The columns moved as well. They are features of a value, not tokens, and stay where they are.",
+            {"pick": pick},
+        )
+        for pick in (
+            lambda output, query, key: output[query][:, query % output.shape[1]],
+            lambda output, query, key: output[query][:, key % output.shape[1]],
+        )
     ),
 )
 

@@ -136,6 +136,41 @@ def over_everything(q, k, v):
     return softmax(flat.reshape(*flat.shape[:-2], -1)).reshape(flat.shape) @ v
 
 
+def one_sum(q, k, v):
+    weights = np.exp(logits(q, k) - logits(q, k).max(-1, keepdims=True))
+    return weights / weights.sum() @ v
+
+
+def one_sum_unshifted(q, k, v):
+    weights = np.exp(logits(q, k))
+    return weights / np.sum(weights) @ v
+
+
+def sum_flat(q, k, v):
+    weights = np.exp(logits(q, k) - logits(q, k).max(-1, keepdims=True))
+    return weights / weights.sum(-1) @ v
+
+
+def sum_flat_unshifted(q, k, v):
+    weights = np.exp(logits(q, k))
+    return weights / weights.sum(-1) @ v
+
+
+def maximum_flat(q, k, v):
+    weights = np.exp(logits(q, k) - logits(q, k).max(-1))
+    return weights / weights.sum(-1, keepdims=True) @ v
+
+
+def both_flat(q, k, v):
+    weights = np.exp(logits(q, k) - logits(q, k).max(-1))
+    return weights / weights.sum(-1) @ v
+
+
+def torch_flat(q, k, v):
+    weights = torch.exp(q @ k.mT / q.shape[-1] ** 0.5)
+    return weights / weights.sum(-1) @ v
+
+
 def no_scale(q, k, v):
     return softmax(q @ t(k)) @ v
 
@@ -211,6 +246,13 @@ WRONG = {
     over_queries: "softmax over the queries",
     axis_one: "softmax over axis 1",
     over_everything: "softmax over the whole matrix",
+    one_sum: "softmax over the whole matrix",
+    one_sum_unshifted: "softmax over the whole matrix",
+    sum_flat: "the sum lacks keepdims",
+    sum_flat_unshifted: "the sum lacks keepdims",
+    torch_flat: "the sum lacks keepdims",
+    maximum_flat: "the maximum lacks keepdims",
+    both_flat: "maximum and sum lack keepdims",
     no_scale: "the scale is missing",
     scale_d: "scaled by d instead of √d",
     scale_up: "multiplied by √d",
@@ -239,7 +281,7 @@ def test_a_wrong_version_is_named(fn):
 
 
 def test_versions_that_differ_get_messages_that_differ():
-    assert len({check.attention(fn).message for fn in WRONG}) == len(WRONG)
+    assert len({check.attention(fn).message for fn in WRONG}) == len(set(WRONG.values()))
 
 
 def masked(q, k, mask, hidden):

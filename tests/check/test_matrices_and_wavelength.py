@@ -180,6 +180,12 @@ WRONG_WAVELENGTHS = {
 }
 
 
+@pytest.mark.parametrize("rounded", [round, int, math.ceil, np.rint, lambda x: x // 1])
+def test_a_wavelength_rounded_to_an_integer_is_named(rounded):
+    report = check.longest_wavelength(lambda dim, base: rounded(2 * math.pi * base ** ((dim - 2) / dim)))
+    assert report.diagnosis == "rounded to an integer", str(report)
+
+
 @pytest.mark.parametrize("diagnosis", WRONG_WAVELENGTHS)
 def test_a_wrong_wavelength_is_named(diagnosis):
     report = check.longest_wavelength(WRONG_WAVELENGTHS[diagnosis])

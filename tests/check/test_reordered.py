@@ -47,6 +47,8 @@ def undone(output, query_order, key_order):
         (undone, "the reordering is undone instead of done"),
         (lambda output, query_order, key_order: output[key_order], "the rows follow the keys"),
         (lambda output, query_order, key_order: output[key_order][query_order], "the rows follow queries and keys"),
+        (lambda output, query_order, key_order: output[query_order][key_order], "the rows follow queries and keys"),
+        (lambda output, query_order, key_order: output[query_order][:, key_order], "columns are reordered too"),
         (lambda output, query_order, key_order: output[query_order] + 1, "unknown mistake"),
     ],
 )
