@@ -6,6 +6,7 @@ import numpy as np
 
 from posenc_lib.check import engine
 from posenc_lib.check.exercise import Answer, Case, Exercise, Mistake
+from posenc_lib.check.finite_mask import causal
 
 
 def attention(fn, *, strict=False):
@@ -74,15 +75,6 @@ def _shares(shift, total):
 
 def _without_exp(logits):
     return logits / logits.sum(axis=-1, keepdims=True)
-
-
-def _sees(rows, columns, diagonal=0):
-    return np.tri(rows, columns, diagonal, dtype=bool)
-
-
-def causal(logits, diagonal=0, hidden=-np.inf):
-    """Hide the keys after each query."""
-    return np.where(_sees(*logits.shape[-2:], diagonal), logits, hidden)
 
 
 MISTAKES = tuple(

@@ -96,7 +96,8 @@ def _fitted(exercise, outcomes):
     found = []
     for fit in exercise.fits:
         mistakes = (fit(outcome.case, outcome.values) for outcome in outcomes)
-        mistake = next(filter(None, mistakes), None)
+        with np.errstate(all="ignore"):
+            mistake = next(filter(None, mistakes), None)
         if mistake is not None:
             found.append(exercise.suspicion(mistake))
     return found

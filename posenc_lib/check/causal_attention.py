@@ -7,8 +7,9 @@ import numpy as np
 
 from posenc_lib.check import engine
 from posenc_lib.check.attention import EXERCISE as PLAIN
-from posenc_lib.check.attention import causal, formula
+from posenc_lib.check.attention import formula
 from posenc_lib.check.exercise import Mistake
+from posenc_lib.check.finite_mask import UNREADABLE, causal, fit_added, fit_set
 
 
 def causal_attention(fn, *, strict=False):
@@ -46,8 +47,6 @@ _STRICT = (
     "Query m sees the keys before m but not key m itself; the first query then sees nothing. The mask keeps the "
     "diagonal: n ≤ m."
 )
-_KEPT = "The logits of hidden keys are set to {}, which still leaves them a weight, for e^{} = {}. They must be −∞, whose exponential is 0."
-
 _MASKS = tuple(
     Mistake(name, "mask", message, knobs)
     for name, message, knobs in (
@@ -62,8 +61,12 @@ _MASKS = tuple(
         ("the mask is the wrong way round", _WRONG_WAY, {"mask": _future}),
         ("the mask is the wrong way round", _WRONG_WAY_STRICT, {"mask": partial(_future, diagonal=-1)}),
         ("the mask is the wrong way round", _WRONG_WAY_STRICT, {"mask": partial(_future, diagonal=-1, hidden=-1e9)}),
-        ("hidden logits are 0 instead of −∞", _KEPT.format("0", "0", "1"), {"mask": partial(causal, hidden=0.0)}),
-        ("hidden logits are −1 instead of −∞", _KEPT.format("−1", "(−1)", "0.37"), {"mask": partial(causal, hidden=-1.0)}),
+        (
+            "hidden logits are 0 instead of −∞",
+            "The logits of hidden keys are set to 0, which still leaves them a weight, for e^0 = 1. They must be −∞, whose "
+            "exponential is 0.",
+            {"mask": partial(causal, hidden=0.0)},
+        ),
         (
             "the mask is added as zeros and ones",
             "The mask of ones and zeros is added to the logits: it favours the past, it does not hide the future. "
@@ -103,6 +106,7 @@ EXERCISE = replace(
     PLAIN,
     method="causal_attention",
     formula=_causal_formula,
-    mistakes=(*_MASKS, *(m for m in PLAIN.mistakes if m.area != "mask")),
+    mistakes=(*_MASKS, *UNREADABLE, *(m for m in PLAIN.mistakes if m.area != "mask")),
     hints=_HINTS,
+    fits=(fit_set, fit_added),
 )

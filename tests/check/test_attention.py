@@ -351,6 +351,31 @@ def test_a_wrong_mask_is_named(fn):
     assert report.diagnosis == WRONG_CAUSAL[fn], str(report)
 
 
+def hidden_set_to(number):
+    return lambda q, k, v: softmax(masked(q, k, lower(q.shape[-2]), number)) @ v
+
+
+def hidden_raised_by(number):
+    return lambda q, k, v: softmax(logits(q, k) + np.triu(np.full((q.shape[-2],) * 2, number), 1)) @ v
+
+
+READABLE = {-1.0: "−1", -10.0: "−10", -20.0: "−20", -7.25: "−7.25", -1e-9: "−1e−09", 5.0: "5", -25.0: "−25"}
+
+
+@pytest.mark.parametrize("number", READABLE)
+def test_a_finite_mask_that_shows_is_read_off(number):
+    said = READABLE[number]
+    assert check.causal_attention(hidden_set_to(number)).diagnosis == f"hidden logits are {said} instead of −∞"
+    if number != -1.0:  # which is the same function as adding 1 to the visible ones
+        assert check.causal_attention(hidden_raised_by(number)).diagnosis == f"the added mask is {said} instead of −∞"
+
+
+@pytest.mark.parametrize("number", [-31.3, -33.0, -50.0, -100.0, -137.5, -300.0, -500.0, -555.0, -1e3, -2e3, -5e3])
+def test_a_finite_mask_that_hides_is_told_without_a_number(number):
+    assert check.causal_attention(hidden_set_to(number)).diagnosis == "hidden logits are finite instead of −∞"
+    assert check.causal_attention(hidden_raised_by(number)).diagnosis == "the added mask is finite instead of −∞"
+
+
 @pytest.mark.parametrize(
     "checker, fn, said",
     [
@@ -426,3 +451,11 @@ def test_float32_inside_is_seen():
 
     assert check.attention(narrow).diagnosis == "the result is float32"
     assert check.attention(hidden).diagnosis == "single precision"
+
+
+@pytest.mark.filterwarnings("error")
+def test_looking_for_a_name_warns_of_nothing():
+    def fn(q, k, v):
+        return np.full_like(v, np.inf) if np.abs(q).max() > 20 else np.full_like(v, 100.0)
+
+    assert not check.causal_attention(fn).passed

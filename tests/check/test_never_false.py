@@ -99,7 +99,7 @@ STRIDE = {"sinusoidal": 3, "causal_attention": 3}
 EXACT = {
     "sinusoidal": 0.97,
     "attention": 0.90,
-    "causal_attention": 0.90,
+    "causal_attention": 0.85,  # a finite mask that shows only against large logits hides beside other mistakes
     "shift_matrix": 0.90,
     "longest_wavelength": 1.0,
     "relative_part": 0.90,
