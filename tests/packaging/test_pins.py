@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def asked_for():
 
 
 def installed():
-    found = {canonicalize_name(each.name): each.version.split("+")[0] for each in importlib.metadata.distributions()}
+    # This environment's folder alone: once a test imports setuptools, its vendored packages are on sys.path too.
+    here = importlib.metadata.distributions(path=[sysconfig.get_path("purelib")])
+    found = {canonicalize_name(each.name): each.version.split("+")[0] for each in here}
     return {name: version for name, version in found.items() if name not in UNPINNED}
 
 
