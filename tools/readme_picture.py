@@ -24,7 +24,7 @@ def draw():
     left.set(title="The code of a position: one wave per pair of dimensions", xlabel="dimension", ylabel="position")
     likeness = code @ code.T / 64
     right.imshow(likeness, cmap="viridis", aspect="auto", interpolation="nearest")
-    right.set(title="Inner product of two codes: only distance counts", xlabel="position", ylabel="position")
+    right.set(title="Dot product of two codes: only distance counts", xlabel="position", ylabel="position")
     return figure
 
 
