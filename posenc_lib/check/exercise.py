@@ -74,6 +74,8 @@ class Exercise:
         ``observe(knobs)`` gives a sentence with numbers, seen against expected; "" for none.
     tell_shape : callable
         ``tell_shape(expected, got)`` gives a wrong shape's name and cause, or None.
+    tell_values : callable
+        ``tell_values(case, values)`` gives name, message and area of wrong values that no formula gives, or None.
     tell_cell : callable
         ``tell_cell(case, index)`` says in words which cell an index is.
     grid : callable or None
@@ -88,6 +90,8 @@ class Exercise:
         Whether a number is the answer.
     differentiable : bool
         Whether a gradient must flow from a torch result to the arguments.
+    slack : float
+        An error of the values, larger than rounding explains, that passes all the same with a remark.
     precision_note : str
         What float32 costs here.
     stage_notes : dict
@@ -103,6 +107,7 @@ class Exercise:
     fits: tuple = ()
     observe: Callable = lambda knobs: ""
     tell_shape: Callable = lambda expected, got: None
+    tell_values: Callable = lambda case, values: None
     tell_cell: Callable = lambda case, index: f"cell {index}"
     grid: Callable | None = None
     tell_row: Callable = lambda case, row: f"row {row}"
@@ -110,6 +115,7 @@ class Exercise:
     narrower: bool = False
     scalar: bool = False
     differentiable: bool = False
+    slack: float = 0.0
     precision_note: str = ""
     stage_notes: Mapping = field(default_factory=dict)
 

@@ -182,6 +182,22 @@ MISTAKES = tuple(
 )
 
 
+def _tell_values(case, values):
+    """Name a wrong matrix that moves the first codes right: up to rounding, few codes are moved so by many matrices."""
+    k, dim = case.args
+    angles = np.multiply.outer(np.arange(dim) + [[0], [k]], 10000.0 ** (-np.arange(0, dim, 2) / dim))
+    here, there = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(2, dim, dim)
+    missed, wrong = np.max(np.abs(here @ values.T - there)), np.max(np.abs(values - formula(k, dim).values))
+    if not missed < min(1e-6, wrong / 10):
+        return None
+    message = (
+        f"Your matrix moves the codes of positions 0 to {dim - 1} to within {missed:.0e} of their places, but its entries are "
+        f"off by up to {wrong:.0e}. The slow waves hardly move over few positions, so that in float64 few codes do not pin "
+        "the matrix down: a fit to them (lstsq, pinv) loses many digits. Compute the entries instead."
+    )
+    return "fitted to codes that do not pin it down", message, "unknown"
+
+
 def _case(k, dim):
     return Case("values", (k, dim), f"k = {k}, dim = {dim}")
 
@@ -231,5 +247,7 @@ EXERCISE = Exercise(
     tell_cell=lambda case, index: f"row {index[0]}, column {index[1]}",
     grid=lambda error, allowed: (error, allowed),
     narrower=True,
+    tell_values=_tell_values,
+    slack=1e-9,
     precision_note="Compute frequencies and angles in float64.",
 )

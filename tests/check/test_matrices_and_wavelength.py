@@ -51,10 +51,56 @@ def shift_kron(k, dim):
     return rotation + np.kron(np.diag(np.sin(k * theta(dim))), np.array([[0, 1], [-1, 0]]))
 
 
-@pytest.mark.parametrize("fn", [shift_blocks, shift_diagonals, shift_torch, shift_kron], ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("fn", [shift_blocks, shift_diagonals, shift_solved, shift_torch, shift_kron], ids=lambda fn: fn.__name__)
 def test_a_right_shift_matrix_passes(fn):
     report = check.shift_matrix(fn)
     assert report.passed, str(report)
+
+
+def fitted(solve, length):
+    """Fit M to the codes of `length` positions, all pairs at once."""
+
+    def fn(k, dim):
+        here, there = pe.sinusoidal(np.arange(length), dim), pe.sinusoidal(np.arange(length) + k, dim)
+        return solve(here, there).T
+
+    return fn
+
+
+def least_squares(here, there):
+    return np.linalg.lstsq(here, there, rcond=None)[0]
+
+
+def pseudoinverse(here, there):
+    return np.linalg.pinv(here) @ there
+
+
+@pytest.mark.parametrize("solve", [least_squares, pseudoinverse])
+def test_a_fit_to_enough_codes_passes_with_a_remark(solve):
+    report = check.shift_matrix(fitted(solve, 1000))
+    assert report.passed, str(report)
+    assert "right up to rounding, with errors below 1e-09" in report.message and "closed form" in report.message
+
+
+def test_an_exact_matrix_gets_no_remark():
+    assert "closed form" not in check.shift_matrix(shift_blocks).message
+
+
+@pytest.mark.parametrize("size, passed", [(3e-10, True), (1e-8, False)])
+def test_an_error_of_one_cell_passes_only_below_the_bound(size, passed):
+    def fn(k, dim):
+        result = shift_blocks(k, dim)
+        result[0, -1] += size
+        return result
+
+    assert check.shift_matrix(fn).passed == passed
+
+
+@pytest.mark.parametrize("solve, length", [(least_squares, 16), (least_squares, 100), (least_squares, 300), (pseudoinverse, 16), (pseudoinverse, 300)])
+def test_a_fit_to_few_codes_is_named(solve, length):
+    report = check.shift_matrix(fitted(solve, length))
+    assert report.diagnosis == "fitted to codes that do not pin it down", str(report)
+    assert report.hint(3)
 
 
 def test_the_oracle_moves_codes():
@@ -311,3 +357,15 @@ def test_writing_into_the_matrix_is_seen():
     report = check.relative_part(fn)
     assert report.diagnosis == "an input was changed"
     assert "`A`" in report.message
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-6, 1e-3])
+def test_wrong_entries_that_no_fit_leaves_are_not_named_a_fit(size):
+    def noisy(k, dim):
+        return shift_blocks(k, dim) + size * np.random.default_rng(k + 10).standard_normal((dim, dim))
+
+    def narrow(k, dim):
+        return shift_blocks(k, dim).astype(np.float32).astype(float)
+
+    assert "fitted" not in check.shift_matrix(noisy).diagnosis
+    assert check.shift_matrix(narrow).diagnosis == "single precision"
