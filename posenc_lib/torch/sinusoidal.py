@@ -78,7 +78,7 @@ class Sinusoidal(torch.nn.Module):
     """Add the sinusoidal encoding to token embeddings.
 
     It has no parameter, no buffer and no cache, so it adds nothing to a state_dict, cannot go stale,
-    and keeps its precision when the model is cast to bfloat16.
+    and computes its angles in float64 whatever the model is cast to; only the result is rounded.
 
     Parameters
     ----------
