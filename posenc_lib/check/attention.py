@@ -12,8 +12,8 @@ from posenc_lib.check.finite_mask import causal
 def attention(fn, *, strict=False):
     """Check ``fn(q, k, v)``, scaled dot-product attention; return a `Report`.
 
-    q and k have the shape ``(..., T, d)``, v ``(..., T, e)``. ``fn`` may take NumPy arrays or torch tensors; through tensors a gradient must flow. The dtype of the
-    input comes back. With `strict`, a failure raises AssertionError.
+    q and k have the shape ``(..., T, d)``, v ``(..., T, e)``. ``fn`` may take NumPy arrays or torch tensors; through
+    tensors a gradient must flow. The dtype of the input comes back. With `strict`, a failure raises AssertionError.
     """
     return engine.run(EXERCISE, fn, strict)
 
@@ -378,6 +378,8 @@ HINTS = {
         "Queries by features times features by keys gives queries by keys; times keys by features gives the output.",
     ),
 }
+# Where simple inputs work, the question is what becomes of others.
+HINTS |= {"width": HINTS["shape"], "batch": HINTS["shape"], "large": HINTS["stable"]}
 
 EXERCISE = Exercise(
     method="attention",

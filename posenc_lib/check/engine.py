@@ -117,7 +117,9 @@ def _raised(exercise, fn, outcome, cases):
     message = f"Your function raised {calling.describe_error(fn, outcome.error)}"
     if outcome.case is not cases[0]:
         message += f"\nSimpler inputs worked. {exercise.stage_notes.get(outcome.case.stage, '')}".rstrip()
-    return _failed(exercise, "call", "your function raised an error", message, _where(outcome.case))
+    return _failed(
+        exercise, "call", "your function raised an error", message, _where(outcome.case), area=outcome.case.stage
+    )
 
 
 def _returned(exercise, fn, outcome, cases):
@@ -232,18 +234,19 @@ def _values(exercise, fn, outcome, cases):
     explanation = _explain(exercise, fn, outcome, cases, dtype)
     if explanation is not None:
         return _named(exercise, explanation, outcome.case.stage, detail)
+    drawing = _picture(exercise, outcome, answer, dtype)
     if not np.all(np.isfinite(outcome.values)):
         message = (
             "Some values are not finite (nan or inf). Look for a division by zero, for a logarithm of zero, "
             "for exp of a large number."
         )
-        return _failed(exercise, "finite", "values that are not finite", message, detail, _picture(exercise, outcome, answer, dtype))
-    message = "Some values are wrong, in a way that this checker has no name for."
+        return _failed(exercise, "finite", "values that are not finite", message, detail, drawing)
+    unnamed = "values are wrong, in a way that this checker has no name for."
+    message = f"Some {unnamed}"
     if outcome.case is not cases[0] and outcome.case.stage in exercise.stage_notes:
-        message = f"Simpler inputs worked. {exercise.stage_notes[outcome.case.stage]}\n{message}"
-    return _failed(
-        exercise, outcome.case.stage, "unknown mistake", message, detail, _picture(exercise, outcome, answer, dtype)
-    )
+        message = f"Simpler inputs worked; here some {unnamed}\n{exercise.stage_notes[outcome.case.stage]}"
+    stage = outcome.case.stage
+    return _failed(exercise, stage, "unknown mistake", message, detail, drawing, area=stage)
 
 
 def _explain(exercise, fn, failed, cases, dtype):
@@ -318,6 +321,6 @@ def _not_started(exercise):
 
 
 def _failed(exercise, stage, diagnosis, message, detail="", drawing="", area="unknown"):
-    """Report a failure; `area` picks the hints, "" when the message says it all."""
+    """Report a failure; `area`, of the mistake or else a stage, picks the hints, "" when the message says it all."""
     hints = exercise.hints.get(area, exercise.hints["unknown"]) if area else ()
     return Report(exercise.method, FAILED, stage, diagnosis, message, detail, tuple(hints), drawing)

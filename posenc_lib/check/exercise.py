@@ -67,7 +67,7 @@ class Exercise:
     mistakes : tuple of Mistake
         The bank. Earlier ones win where two are the same function.
     hints : dict
-        Area of a mistake → three hints; "unknown" is for mistakes without a name.
+        Area of a mistake → three hints. A mistake without a name gets those of its stage, or else "unknown".
     fits : tuple of callables
         ``fit(case, values)`` gives a Mistake whose parameter was read off the reader's values, or None.
     observe : callable

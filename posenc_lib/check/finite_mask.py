@@ -13,7 +13,7 @@ _SET_MESSAGE = (
     "much smaller still. They must be −∞, whose exponential is 0."
 )
 _ADDED_MESSAGE = (
-    "The number that is added to the logits of hidden keys is {}. Hidden keys then keep a weight, and nearly all of it "
+    "To the logits of hidden keys is added {}. Hidden keys then keep a weight, and nearly all of it "
     "where their logits are larger than the visible ones by more than that. Add −∞, whose exponential is 0."
 )
 # Errors of a number that was read off: above the first it is not told, above the second it is no number.
@@ -30,7 +30,8 @@ def _added(logits, number):
 
 
 def _mistake(name, message, mask, said):
-    return Mistake(name.format(said), "mask", message.format(said), {"mask": mask})
+    number = "a finite number" if said == "finite" else said
+    return Mistake(name.format(said), "mask", message.format(number), {"mask": mask})
 
 
 # Too small to show a value, except against logits that are smaller still. The numbers stand for all those with which the

@@ -120,13 +120,16 @@ _STAGE_NOTES = {
     "base": "Your function takes a base, and here it gets another one.",
 }
 
+# Where simple positions work, the question is what becomes of others.
+_HINTS = HINTS | dict.fromkeys(("start", "large", "negative", "fractional", "batch"), HINTS["position"])
+
 EXERCISE = Exercise(
     method="sinusoidal",
     parameters=("positions", "dim"),
     cases=CASES,
     formula=formula,
     mistakes=MISTAKES,
-    hints=HINTS,
+    hints=_HINTS,
     fits=(fit_base, fit_scale),
     observe=observe,
     tell_shape=_tell_shape,

@@ -372,7 +372,9 @@ def test_a_finite_mask_that_shows_is_read_off(number):
 
 @pytest.mark.parametrize("number", [-31.3, -33.0, -50.0, -100.0, -137.5, -300.0, -500.0, -555.0, -1e3, -2e3, -5e3])
 def test_a_finite_mask_that_hides_is_told_without_a_number(number):
-    assert check.causal_attention(hidden_set_to(number)).diagnosis == "hidden logits are finite instead of −∞"
+    report = check.causal_attention(hidden_set_to(number))
+    assert report.diagnosis == "hidden logits are finite instead of −∞"
+    assert "set to a finite number" in report.message
     assert check.causal_attention(hidden_raised_by(number)).diagnosis == "the added mask is finite instead of −∞"
 
 
@@ -459,3 +461,9 @@ def test_looking_for_a_name_warns_of_nothing():
         return np.full_like(v, np.inf) if np.abs(q).max() > 20 else np.full_like(v, 100.0)
 
     assert not check.causal_attention(fn).passed
+
+
+def test_large_logits_alone_wrong_get_hints_about_large_logits():
+    report = check.attention(lambda q, k, v: softmax(np.clip(logits(q, k), -500, 500)) @ v)
+    assert (report.stage, report.diagnosis) == ("large", "unknown mistake")
+    assert "exponential" in report.hint(1)

@@ -96,7 +96,10 @@ def test_an_error_of_one_cell_passes_only_below_the_bound(size, passed):
     assert check.shift_matrix(fn).passed == passed
 
 
-@pytest.mark.parametrize("solve, length", [(least_squares, 16), (least_squares, 100), (least_squares, 300), (pseudoinverse, 16), (pseudoinverse, 300)])
+@pytest.mark.parametrize(
+    "solve, length",
+    [(least_squares, 16), (least_squares, 100), (least_squares, 300), (pseudoinverse, 16), (pseudoinverse, 300)],
+)
 def test_a_fit_to_few_codes_is_named(solve, length):
     report = check.shift_matrix(fitted(solve, length))
     assert report.diagnosis == "fitted to codes that do not pin it down", str(report)

@@ -553,3 +553,21 @@ def test_the_first_hint_says_the_numbers_of_a_right_code():
     words = " ".join(hint.split())
     assert zero in words and one in words
     assert f"{pe.sinusoidal(1, 4)[3]:.5f}" in words
+
+
+@pytest.mark.parametrize(
+    "change, stage",
+    [(lambda m: m % 10000, "large"), (lambda m: np.where(m < 0, m + 5000, m), "negative")],
+)
+def test_what_is_right_on_simple_inputs_gets_hints_about_what_is_not(change, stage):
+    report = check.sinusoidal(lambda positions, dim: right_slices(change(np.asarray(positions)), dim))
+    assert report.stage == stage
+    assert report.message.startswith("Simpler inputs worked; here some values are wrong")
+    assert "positions" in report.hint(1) and "dim 4" not in report.hint(1)
+
+
+def test_a_table_that_ends_gets_hints_about_positions():
+    report = check.sinusoidal(lambda positions, dim: right_slices(np.arange(5000), dim)[positions])
+    assert report.diagnosis == "your function raised an error"
+    assert "the formula has no last position" in report.message
+    assert "positions" in report.hint(1) and "dim 4" not in report.hint(1)
