@@ -9,15 +9,18 @@ from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 LARGEST_EXACT = 2**53
 
 
-def as_positions(operation, positions):
-    """Return `positions` as a tensor of integers, float32 or float64, or say why they are not positions."""
-    positions = _as_tensor(operation, positions)
+def as_positions(operation, positions, device=None):
+    """Return `positions` as a tensor of integers, float32 or float64, or say why they are not positions.
+
+    `device` is for what is no tensor yet; PyTorch's default if None.
+    """
+    positions = as_tensor(operation, "positions", positions, device)
     dtype = positions.dtype
     if dtype.is_floating_point and dtype.itemsize < 4:
         merged = int(2 / torch.finfo(dtype).eps)
         raise TypeError(
             f"{operation}: positions are {dtype}, which cannot tell {merged} from {merged + 1}. "
-            "Pass integers, float32 or float64, and ask for a low precision of the result by dtype."
+            "Pass integers, float32 or float64; the result may have low precision all the same."
         )
     if dtype == torch.bool or dtype.is_complex:
         raise TypeError(f"{operation}: positions must be integers or real numbers, got {dtype}.")
@@ -33,7 +36,7 @@ def as_positions(operation, positions):
 
 def as_integer_positions(operation, positions):
     """Return `positions` as int64, or say why they cannot number the rows of a table."""
-    positions = _as_tensor(operation, positions)
+    positions = as_tensor(operation, "positions", positions)
     if positions.numel() == 0:
         return positions.to(torch.int64)
     dtype = positions.dtype
@@ -55,20 +58,21 @@ def extremes(positions):
         return None
 
 
-def _as_tensor(operation, positions):
-    if isinstance(positions, torch.Tensor):
-        return positions
+def as_tensor(operation, name, values, device=None):
+    """Return `values` as a tensor, Python's floats in float64 where the device has it, or say why it cannot be."""
+    if isinstance(values, torch.Tensor):
+        return values
     try:
-        if isinstance(positions, range):
-            return torch.arange(positions.start, positions.stop, positions.step)
-        if isinstance(positions, np.ndarray):
-            return torch.as_tensor(positions.copy())  # PyTorch reads no array of negative stride
-        tensor = torch.as_tensor(positions)
+        if isinstance(values, range):
+            return torch.arange(values.start, values.stop, values.step, device=device)
+        if isinstance(values, np.ndarray):
+            return torch.as_tensor(values.copy(), device=device)  # PyTorch reads no array of negative stride
+        tensor = torch.as_tensor(values, device=device)
         if tensor.is_floating_point() and tensor.device.type not in DEVICES_WITHOUT_FLOAT64:
             # Python's floats would become float32, which merges neighbours from 16777216 on.
-            tensor = torch.as_tensor(positions, dtype=torch.float64)
+            tensor = torch.as_tensor(values, dtype=torch.float64, device=device)
         return tensor
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
-            f"{operation}: positions must be integers or real numbers, got {positions!r} ({error})."
+            f"{operation}: {name} must be integers or real numbers, got {values!r} ({error})."
         ) from error
