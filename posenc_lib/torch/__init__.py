@@ -5,6 +5,7 @@ Every name of `posenc_lib.numpy` stands here with the same signature. Names in c
 
 from posenc_lib.torch.attention import attention
 from posenc_lib.torch.learned import learned
+from posenc_lib.torch.rope import rope
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
 
-__all__ = ["Sinusoidal", "attention", "learned", "sinusoidal"]
+__all__ = ["Sinusoidal", "attention", "learned", "rope", "sinusoidal"]

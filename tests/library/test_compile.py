@@ -7,7 +7,8 @@ import sysconfig
 import pytest
 import torch
 
-from posenc_lib.torch import Sinusoidal, attention, learned, sinusoidal
+from posenc_lib import frequencies
+from posenc_lib.torch import Sinusoidal, attention, learned, rope, sinusoidal
 
 FAR = [0, 1, 257, 999_983, 9_999_991, 10_000_000]
 
@@ -122,6 +123,89 @@ def test_attention(causal, with_bias):
         eager = attention(x, x, x, bias=bias, causal=causal)
         assert torch.allclose(compiled(x, x, x, bias=bias, causal=causal), eager, atol=1e-6)
     assert len(graphs.seen) <= 2
+
+
+THETA = frequencies.rope(8, base=10000.0)
+LAYOUTS = pytest.mark.parametrize("layout", ["interleaved", "half"])
+
+
+def compiled_rope(layout, backend, **options):
+    return torch.compile(lambda x, p, theta=THETA: rope(x, p, theta, layout=layout),
+                         fullgraph=True, backend=backend, **options)  # fmt: skip
+
+
+@LAYOUTS
+@pytest.mark.parametrize("theta", [THETA, THETA.tolist(), torch.tensor(THETA)], ids=["array", "list", "tensor"])
+@pytest.mark.parametrize("dim", [8, 11])
+def test_rope_in_one_graph_for_every_length(layout, theta, dim):
+    """Out where float32 angles are off by 0.6; bfloat16 is the eager result to the bit."""
+    graphs = Graphs()
+    compiled = compiled_rope(layout, graphs)
+    for length in (3, 5, 9, 64, 2):
+        x, positions = torch.randn(2, 3, length, dim), torch.arange(length) + 9_999_000
+        eager = rope(x, positions, THETA, layout=layout)
+        assert torch.allclose(compiled(x, positions, theta), eager, rtol=0, atol=1e-6)
+    assert len(graphs.seen) <= 2  # the first length as a constant, then any
+    assert "complex" not in "".join(graph.code for graph in graphs.seen)
+    x = torch.randn(2, 3, 5, dim).bfloat16()
+    found, eager = compiled_rope(layout, "eager")(x, positions[:1].expand(5), theta), rope(x, positions[:1].expand(5), THETA, layout=layout)
+    assert found.dtype == torch.bfloat16 and torch.allclose(found, eager, rtol=2**-7, atol=1e-6)
+
+
+@LAYOUTS
+def test_rope_step_by_step_with_padding_in_one_graph(layout):
+    graphs = Graphs()
+    compiled = compiled_rope(layout, graphs)
+    for step in range(4):
+        x, positions = torch.randn(2, 3, 1, 8), torch.tensor([step, step - 2]).reshape(2, 1, 1)
+        assert torch.allclose(compiled(x, positions), rope(x, positions, THETA, layout=layout), rtol=0, atol=1e-6)
+    assert len(graphs.seen) == 1
+
+
+@LAYOUTS
+def test_rope_errors_survive_tracing(layout):
+    with pytest.raises(Exception, match=r"write \(B, 1, T\), which is positions"):
+        compiled_rope(layout, Graphs())(torch.zeros(2, 3, 5, 8), torch.zeros(2, 5))
+
+
+@LAYOUTS
+def test_gradients_of_rope(layout):
+    gradients = []
+    for function in (compiled_rope(layout, "eager"), compiled_rope(layout, "aot_eager"), None):
+        x, positions = torch.randn(2, 3, 11, generator=torch.Generator().manual_seed(0)), torch.tensor([0.5, 7, 1000.25])
+        x.requires_grad_(), positions.requires_grad_()
+        found = function(x, positions) if function else rope(x, positions, THETA, layout=layout)
+        found.square().cumsum(0).sum().backward()
+        gradients.append((x.grad, positions.grad))
+    for found in gradients[:2]:
+        assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(found, gradients[2], strict=True))
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="the default backend needs g++ and Python.h")
+def test_rope_by_the_default_backend():
+    """Generated code: the digits survive, and the table of sines stands in it once, not in every head."""
+    from torch._inductor.utils import run_and_get_code
+
+    x, positions = torch.randn(2, 3, 40, 8), torch.arange(40) + 9_999_000
+    found, [code] = run_and_get_code(torch.compile(rope, fullgraph=True), x, positions, THETA)
+    assert torch.allclose(found, rope(x, positions, THETA), rtol=0, atol=1e-6)
+    assert code.count(".sin()") + code.count("std::sin(") <= 2  # one vectorised, one for what is left over
+    kernel = code[code.index(".sin()"):] if ".sin()" in code else code
+    assert "240L" not in kernel.split("}")[0]
+
+
+@LAYOUTS
+def test_export_of_rope_with_any_length(layout):
+    class Turn(torch.nn.Module):
+        def forward(self, x, positions):
+            return rope(x, positions, THETA, layout=layout)
+
+    length = torch.export.Dim("length", min=2, max=10**6)
+    exported = torch.export.export(
+        Turn(), (torch.zeros(1, 3, 8), torch.arange(3)), dynamic_shapes={"x": {1: length}, "positions": {0: length}}
+    )
+    x = torch.randn(1, len(FAR), 8)
+    assert torch.allclose(exported.module()(x, torch.tensor(FAR)), rope(x, FAR, THETA, layout=layout), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -29,6 +29,13 @@ CALLS = {
         ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
         ((2, X[0, 0]), {}),
     ],
+    "rope": [
+        ((X, range(4), [1.0, 0.1, 0.01]), {}),
+        ((X, np.arange(24).reshape(3, 2, 4), np.array([1.0, 0.1])), {"layout": "half"}),
+        ((X, np.arange(12).reshape(3, 1, 4), (0, -0.5)), {"layout": "interleaved"}),
+        ((X[0, 0, :0], [], [1.0]), {}),
+        ((X, [0.25, -7, 12345.678, 10_000], [1.0, 0.1, 0.01]), {"layout": "half"}),
+    ],
     "sinusoidal": [
         ((range(5), 8), FLOAT64),
         ((range(5, -5, -3), 6), {**FLOAT64, "base": 500}),
