@@ -32,3 +32,12 @@ def base_of_frequencies(operation, base):
             f"1 radian per position; got {base}. The original Transformer uses 10000."
         )
     return float(base)
+
+
+def integer(operation, name, value, *, at_least):
+    """Return `value` as an int, or say that it is none, or too small."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{operation}: {name} must be an integer, got {value!r} ({type(value).__name__}).")
+    if value < at_least:
+        raise ValueError(f"{operation}: {name} must be at least {at_least}, got {value}.")
+    return int(value)

@@ -3,9 +3,11 @@
 Every public name here has a twin of the same signature in `posenc_lib.torch`.
 """
 
+from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
 from posenc_lib.numpy.learned import learned
 from posenc_lib.numpy.rope import rope
 from posenc_lib.numpy.sinusoidal import sinusoidal
+from posenc_lib.numpy.t5_bucket import t5_bucket
 
-__all__ = ["attention", "learned", "rope", "sinusoidal"]
+__all__ = ["alibi_bias", "alibi_slopes", "attention", "learned", "rope", "sinusoidal", "t5_bucket"]

@@ -3,9 +3,11 @@
 Every name of `posenc_lib.numpy` stands here with the same signature. Names in capitals are modules.
 """
 
+from posenc_lib.torch.alibi import alibi_bias, alibi_slopes
 from posenc_lib.torch.attention import attention
 from posenc_lib.torch.learned import learned
 from posenc_lib.torch.rope import rope
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
+from posenc_lib.torch.t5_bucket import t5_bucket
 
-__all__ = ["Sinusoidal", "attention", "learned", "rope", "sinusoidal"]
+__all__ = ["Sinusoidal", "alibi_bias", "alibi_slopes", "attention", "learned", "rope", "sinusoidal", "t5_bucket"]

@@ -17,6 +17,13 @@ X = np.random.default_rng(0).standard_normal((3, 2, 4, 6))
 
 # name: (positional arguments, keyword arguments), each once. Arrays become the twin's own, dtypes too.
 CALLS = {
+    "alibi_bias": [
+        ((8, range(5), range(5)), FLOAT64),
+        ((12, [3], range(4)), FLOAT64),
+        ((3, np.array([[0, 1], [5, 6]]), np.array([[0, 1, 2], [4, 5, 6]])), FLOAT64),
+        ((2, [0.25], [-7, 1.5]), FLOAT64),
+    ],
+    "alibi_slopes": [((8,), FLOAT64), ((112,), FLOAT64), ((1,), FLOAT64)],
     "attention": [
         ((*X,), {}),
         ((*X,), {"causal": True}),
@@ -42,6 +49,12 @@ CALLS = {
         (([0.25, -7, 12345.678], 2), FLOAT64),
         ((np.arange(6).reshape(2, 3), 4), {**FLOAT64, "base": 1}),
         ((10_000, 64), FLOAT64),
+    ],
+    "t5_bucket": [
+        ((np.arange(-200, 200),), {}),
+        ((np.arange(-200, 200).reshape(8, 50),), {"bidirectional": False}),
+        ((range(-999, 999, 7),), {"num_buckets": 320, "max_distance": 800}),
+        ((-18,), {"bidirectional": False, "num_buckets": 17, "max_distance": 27}),
     ],
 }
 
@@ -75,7 +88,8 @@ def test_the_same_results(name, args, kwargs):
     expected = getattr(posenc_lib.numpy, name)(*args, **kwargs)
     torch_kwargs = {key: getattr(torch, v) if key == "dtype" else as_tensor(v) for key, v in kwargs.items()}
     found = getattr(posenc_lib.torch, name)(*map(as_tensor, args), **torch_kwargs)
-    assert found.dtype == torch.float64 and expected.dtype == np.float64
+    assert expected.dtype == (np.int64 if name == "t5_bucket" else np.float64)
+    assert found.dtype == getattr(torch, expected.dtype.name)
     assert tuple(found.shape) == expected.shape
     assert np.allclose(found, expected, rtol=0, atol=1e-11)
 
