@@ -223,6 +223,7 @@ def test_distances_keep_their_digits(twin):
     near = [16_777_217, 1_000_000_001], [16_777_216, 1_000_000_000]
     found = values(twin.pe.alibi_bias(8, *near))
     assert found[0, 0, 0] == found[0, 1, 1] == -0.5
+    assert values(twin.pe.alibi_bias(8, [2**40], [0]))[0, 0, 0] == -(2.0**39)
     mixed = twin.pe.alibi_bias(8, near[0][:1], twin.array([16_777_216.0], dtype=twin.dtypes.float32))
     assert values(mixed)[0, 0, 0] == -0.5
     assert values(twin.pe.alibi_bias(8, [10_000_000.75], [10_000_000.25]))[0, 0, 0] == -0.25

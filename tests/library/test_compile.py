@@ -133,7 +133,7 @@ def test_alibi():
         queries, keys = torch.arange(length), torch.arange(2 * length)
         assert torch.equal(compiled(6, queries, keys), alibi_bias(6, queries, keys))
     assert len(graphs.seen) <= 2
-    assert "pow" not in graphs.seen[0].code, "slopes are a constant of the graph"
+    assert "tensor(" not in graphs.seen[0].code, "slopes are a constant of the graph"
     for heads in (1, 8, 12):
         assert torch.equal(compiled(heads, queries, keys), alibi_bias(heads, queries, keys))
         assert torch.equal(torch.compile(alibi_slopes, fullgraph=True, backend=graphs)(heads), alibi_slopes(heads))
@@ -148,7 +148,7 @@ def test_t5_bucket(bidirectional):
         eager = t5_bucket(relative, bidirectional=bidirectional)
         assert torch.equal(compiled(relative, bidirectional=bidirectional), eager)
     assert len(graphs.seen) <= 2
-    assert "log" not in graphs.seen[0].code, "boundaries are a constant of the graph"
+    assert "tensor(" not in graphs.seen[0].code, "boundaries are a constant of the graph"
     for buckets in (8, 64, 320):
         settings = {"bidirectional": bidirectional, "num_buckets": buckets, "max_distance": 10 * buckets}
         assert torch.equal(compiled(relative, **settings), t5_bucket(relative, **settings))
