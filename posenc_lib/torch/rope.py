@@ -107,12 +107,11 @@ def _turn_half(x, cos, sin):
 def _turn_traced(x, angles, layout):
     """Real arithmetic, which torch.compile fuses; for complex numbers it has no code of its own."""
     n = angles.shape[-1]
-    table = torch.stack((angles.cos(), angles.sin()))
-    # as_strided makes the compiler store the table. It would compute it anew in every head otherwise.
-    cos, sin = table.as_strided(table.shape, table.stride()).unbind()
+    # Stacked, so that the compiler stores them: it would compute sines anew in every head otherwise.
+    cos, sin = torch.stack((angles.cos(), angles.sin())).unbind()
     shape, axis = ((n, 2), -1) if layout == "interleaved" else ((2, n), -2)
-    a, b = x[..., : 2 * n].to(angles.dtype).unflatten(-1, shape).unbind(axis)
-    # Rounded before they are joined, so that no float32 copy of a half-precision x is stored.
+    a, b = x[..., : 2 * n].unflatten(-1, shape).unbind(axis)
+    # Half precision times float32 is float32. Rounded before they are joined, so that no float32 copy of a half-precision x is stored.
     turned = ((a * cos - b * sin).to(x.dtype), (a * sin + b * cos).to(x.dtype))
     return _with_rest(torch.stack(turned, dim=axis).flatten(-2), x)
 
