@@ -111,7 +111,7 @@ def _turn_traced(x, angles, layout):
     cos, sin = torch.stack((angles.cos(), angles.sin())).unbind()
     shape, axis = ((n, 2), -1) if layout == "interleaved" else ((2, n), -2)
     a, b = x[..., : 2 * n].unflatten(-1, shape).unbind(axis)
-    # Half precision times float32 is float32. Rounded before they are joined, so that no float32 copy of a half-precision x is stored.
+    # Half precision times float32 is float32; rounded before they are joined, no float32 copy is stored.
     turned = ((a * cos - b * sin).to(x.dtype), (a * sin + b * cos).to(x.dtype))
     return _with_rest(torch.stack(turned, dim=axis).flatten(-2), x)
 
