@@ -3,6 +3,7 @@
 import torch
 
 from posenc_lib import _attention_shapes
+from posenc_lib.torch._positions import as_tensor
 
 
 def attention(q, k, v, *, bias=None, causal=False):
@@ -45,8 +46,8 @@ def attention(q, k, v, *, bias=None, causal=False):
     tensor([[1.0000, 0.0000],
             [0.3302, 0.6698]])
     """
-    q, k, v = (torch.as_tensor(a) for a in (q, k, v))
-    bias = None if bias is None else torch.as_tensor(bias)
+    q, k, v = (as_tensor("attention", name, a) for name, a in (("q", q), ("k", k), ("v", v)))
+    bias = None if bias is None else as_tensor("attention", "bias", bias)
     _attention_shapes.check(q, k, v, bias, causal)
     _check_kind(q, k, v, bias)
     if bias is not None and causal:

@@ -2,7 +2,7 @@
 
 import torch
 
-from posenc_lib.torch._positions import as_integer_positions, extremes
+from posenc_lib.torch._positions import as_integer_positions, as_tensor, extremes
 
 
 def learned(positions, table):
@@ -42,7 +42,7 @@ def learned(positions, table):
     tensor([[2., 3.],
             [0., 1.]])
     """
-    table = torch.as_tensor(table)
+    table = as_tensor("learned", "table", table)
     if table.ndim != 2:
         raise ValueError(f"learned: table must have shape (length, dim), got {tuple(table.shape)}.")
     on_another_device = isinstance(positions, torch.Tensor) and positions.device != table.device

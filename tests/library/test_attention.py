@@ -201,3 +201,10 @@ def test_torch_leaves_the_bias_as_it_was():
     x, bias = torch.eye(2), torch.zeros(2, 2)
     posenc_lib.torch.attention(x, x, x, bias=bias, causal=True)
     assert torch.equal(bias, torch.zeros(2, 2))
+
+
+def test_a_default_device_leaves_given_tensors_where_they_are():
+    q, table = torch.ones(2, 3), torch.ones(4, 3)
+    with torch.device("meta"):
+        assert posenc_lib.torch.attention(q, q, q).device.type == "cpu"
+        assert posenc_lib.torch.learned(torch.tensor([1], device="cpu"), table).device.type == "cpu"
