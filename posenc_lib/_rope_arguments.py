@@ -1,5 +1,7 @@
 """The shapes and the layouts that rope accepts; one rule for both twins."""
 
+from posenc_lib import _position_shapes
+
 LAYOUTS = ("interleaved", "half")
 
 
@@ -14,7 +16,7 @@ def check(x, positions, frequencies, layout):
     if len(x) < 2:
         raise ValueError(f"rope: x must be (..., T, dim), got {x}.")
     _check_frequencies(x, frequencies)
-    if not _positions_fit(x[:-1], positions):
+    if not _position_shapes.fit(x[:-1], positions):
         raise ValueError(_misfit(x, positions))
 
 
@@ -29,16 +31,6 @@ def _check_frequencies(x, frequencies):
             f"rope: every frequency turns two dimensions; {n} of them need {2 * n}, and x {x} has {dim}. "
             f"Pass at most {dim // 2}."
         )
-
-
-def _positions_fit(tokens, positions):
-    if len(positions) == 1:
-        return positions == tokens[-1:]
-    return (
-        len(positions) == len(tokens)
-        and positions[-1] == tokens[-1]
-        and all(p in (1, t) for p, t in zip(positions, tokens, strict=True))
-    )
 
 
 def _misfit(x, positions):

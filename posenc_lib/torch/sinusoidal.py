@@ -2,7 +2,7 @@
 
 import torch
 
-from posenc_lib import _checks, frequencies
+from posenc_lib import _checks, _position_shapes, frequencies
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._positions import as_positions
 
@@ -145,13 +145,7 @@ class Sinusoidal(torch.nn.Module):
 
     def _check_shape(self, x, positions):
         shape, tokens = tuple(positions.shape), tuple(x.shape[:-1])
-        one_axis = shape == tokens[-1:]
-        every_axis = (
-            len(shape) == len(tokens)
-            and shape[-1] == tokens[-1]
-            and all(p in (1, t) for p, t in zip(shape, tokens, strict=True))
-        )
-        if not (one_axis or every_axis):
+        if not _position_shapes.fit(tokens, shape):
             raise ValueError(
                 f"Sinusoidal: positions {shape} do not fit x {tuple(x.shape)}. Pass one position a "
                 f"token, shape {tokens[-1:]}, or one for each axis of x before dim, such as {tokens}."
