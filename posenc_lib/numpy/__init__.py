@@ -9,5 +9,18 @@ from posenc_lib.numpy.learned import learned
 from posenc_lib.numpy.rope import rope
 from posenc_lib.numpy.sinusoidal import sinusoidal
 from posenc_lib.numpy.t5_bucket import t5_bucket
+from posenc_lib.numpy.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 
-__all__ = ["alibi_bias", "alibi_slopes", "attention", "learned", "rope", "sinusoidal", "t5_bucket"]
+__all__ = [
+    "alibi_bias",
+    "alibi_slopes",
+    "attention",
+    "learned",
+    "packed_mask",
+    "positions_after",
+    "positions_from_lengths",
+    "positions_from_mask",
+    "rope",
+    "sinusoidal",
+    "t5_bucket",
+]

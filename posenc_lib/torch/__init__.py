@@ -9,5 +9,19 @@ from posenc_lib.torch.learned import learned
 from posenc_lib.torch.rope import rope
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
 from posenc_lib.torch.t5_bucket import t5_bucket
+from posenc_lib.torch.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 
-__all__ = ["Sinusoidal", "alibi_bias", "alibi_slopes", "attention", "learned", "rope", "sinusoidal", "t5_bucket"]
+__all__ = [
+    "Sinusoidal",
+    "alibi_bias",
+    "alibi_slopes",
+    "attention",
+    "learned",
+    "packed_mask",
+    "positions_after",
+    "positions_from_lengths",
+    "positions_from_mask",
+    "rope",
+    "sinusoidal",
+    "t5_bucket",
+]

@@ -36,6 +36,10 @@ CALLS = {
         ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
         ((2, X[0, 0]), {}),
     ],
+    "packed_mask": [(([3, 0, 2],), {}), ((np.array([4]),), {})],
+    "positions_after": [((5, 3), {}), ((np.array([[1, 2], [3, 4]]), 2), {})],
+    "positions_from_lengths": [(([3, 0, 2],), {}), ((np.array([4]),), {})],
+    "positions_from_mask": [((np.array([[0, 1, 1], [1, 0, 1]]),), {}), (([True, False],), {})],
     "rope": [
         ((X, range(4), [1.0, 0.1, 0.01]), {}),
         ((X, np.arange(24).reshape(3, 2, 4), np.array([1.0, 0.1])), {"layout": "half"}),
@@ -56,6 +60,15 @@ CALLS = {
         ((range(-999, 999, 7),), {"num_buckets": 320, "max_distance": 800}),
         ((-18,), {"bidirectional": False, "num_buckets": 17, "max_distance": 27}),
     ],
+}
+
+# Of the results, where they are not float64.
+DTYPES = {
+    "packed_mask": np.bool_,
+    "positions_after": np.int64,
+    "positions_from_lengths": np.int64,
+    "positions_from_mask": np.int64,
+    "t5_bucket": np.int64,
 }
 
 
@@ -90,7 +103,7 @@ def test_the_same_results(name, args, kwargs):
     expected = getattr(posenc_lib.numpy, name)(*args, **kwargs)
     torch_kwargs = {key: getattr(torch, v) if key == "dtype" else as_tensor(v) for key, v in kwargs.items()}
     found = getattr(posenc_lib.torch, name)(*map(as_tensor, args), **torch_kwargs)
-    assert expected.dtype == (np.int64 if name == "t5_bucket" else np.float64)
+    assert expected.dtype == DTYPES.get(name, np.float64)
     assert found.dtype == getattr(torch, expected.dtype.name)
     assert tuple(found.shape) == expected.shape
     assert np.allclose(found, expected, rtol=0, atol=1e-11)
