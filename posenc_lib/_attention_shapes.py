@@ -1,22 +1,52 @@
 """The shapes that attention accepts; one rule for both twins."""
 
-BOOLEAN_BIAS = " Write a boolean mask as a bias: 0 where a query may look, -inf where it may not."
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+BOOLEAN_BIAS = " Pass a boolean mask as mask=, True where a query may look."
 
 
-def check(q, k, v, bias, causal):
-    """Raise a ValueError that shows all shapes when they do not fit together."""
-    q, k, v = tuple(q.shape), tuple(k.shape), tuple(v.shape)
-    bias = None if bias is None else tuple(bias.shape)
-    wrong = _first_mismatch(q, k, v, bias, causal)
-    if wrong:
-        given = f"q {q}, k {k}, v {v}" + ("" if bias is None else f", bias {bias}")
-        raise ValueError(
-            f"attention: {wrong}. Got {given}; expected q (..., T, d), k (..., S, d), v (..., S, e) "
-            "with the same leading axes, and bias (..., T, S)."
+def wrong_mask(operation: str, dtype: object, floating: bool) -> str:
+    """Say why an array of this dtype cannot be a mask, and what to pass instead."""
+    hint = (
+        "An additive mask, 0 or -inf, is a bias: pass it as bias=."
+        if floating
+        else "If 1 says that a query may look, pass mask == 1; if 1 says that it may not, mask == 0."
+    )
+    return f"{operation}: mask must be boolean, True where a query may look, got dtype {dtype}. {hint}"
+
+
+def check(
+    operation: str,
+    q: Sequence[int],
+    k: Sequence[int],
+    v: Sequence[int],
+    *,
+    bias: Sequence[int] | None = None,
+    mask: Sequence[int] | None = None,
+    causal: bool = False,
+    instead: str = "pass a mask instead, such as mask=key_positions <= query_positions[:, None]",
+) -> None:
+    """Raise a ValueError that shows all shapes when they do not fit together; `instead` of causal says how."""
+    q, k, v = tuple(q), tuple(k), tuple(v)
+    wrong = _mismatch_of_tokens(q, k, v)
+    if causal and not wrong and q[-2] != k[-2]:
+        wrong = (
+            "causal=True needs as many queries as keys, otherwise it is open which key is the first query's own; "
+            + instead
         )
+    given, expected = f"q {q}, k {k}, v {v}", "q (..., T, d), k (..., S, d), v (..., S, e) with the same leading axes"
+    for name, shape, rows in (("bias", bias, "T"), ("mask", mask, "T or 1")):
+        if shape is not None:
+            wrong = wrong or _mismatch_of_logits(name, tuple(shape), rows, (*q[:-1], k[-2]))
+            given += f", {name} {tuple(shape)}"
+            expected += f", {name} (..., {rows}, S)"
+    if wrong:
+        raise ValueError(f"{operation}: {wrong}. Got {given}; expected {expected}.")
 
 
-def _first_mismatch(q, k, v, bias, causal):
+def _mismatch_of_tokens(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> str | None:
     if min(len(q), len(k), len(v)) < 2:
         return "q, k and v need a token axis and a feature axis"
     if not q[:-2] == k[:-2] == v[:-2]:
@@ -29,22 +59,15 @@ def _first_mismatch(q, k, v, bias, causal):
         return "k and v hold different numbers of tokens"
     if k[-2] == 0:
         return "there is no key to attend to"
-    if causal and q[-2] != k[-2]:
-        return (
-            "causal=True needs as many queries as keys, otherwise it is open which key is the "
-            "first query's own; pass a bias of 0 and -inf instead"
-        )
-    if bias is not None:
-        return _bias_mismatch(bias, (*q[:-1], k[-2]))
     return None
 
 
-def _bias_mismatch(bias, logits):
-    if len(bias) < 2 or bias[-2:] != logits[-2:]:
-        return f"bias must end in (T, S) = {logits[-2:]}"
-    leading, expected = bias[:-2], logits[:-2]
-    leading = (1,) * (len(expected) - len(leading)) + leading  # as broadcasting aligns them
-    fits = len(leading) == len(expected) and all(
-        b in (1, e) for b, e in zip(leading, expected, strict=True)
-    )
-    return None if fits else f"the leading axes of bias do not fit {expected}"
+def _mismatch_of_logits(name: str, shape: tuple[int, ...], rows: str, logits: tuple[int, ...]) -> str | None:
+    """Say why an array cannot be laid over the logits, whose shape is (..., T, S)."""
+    *leading, T, S = logits
+    ends = [(T, S), (1, S)] if rows == "T or 1" else [(T, S)]
+    if shape[-2:] not in ends:
+        return f"{name} must end in ({rows}, S) = ({str(T) + rows[1:]}, {S})"
+    given = (1,) * (len(leading) - len(shape[:-2])) + shape[:-2]  # as broadcasting aligns them
+    fits = len(given) == len(leading) and all(g in (1, e) for g, e in zip(given, leading, strict=True))
+    return None if fits else f"the leading axes of {name} do not fit {tuple(leading)}"

@@ -1,13 +1,28 @@
 """Scaled dot-product attention, on PyTorch's own fused kernels."""
 
+from __future__ import annotations
+
 import torch
+from numpy.typing import ArrayLike
 
 from posenc_lib import _attention_shapes
-from posenc_lib.torch._positions import as_tensor
+from posenc_lib.torch._attention_tensors import as_mask, as_one_kind
 
 
-def attention(q, k, v, *, bias=None, causal=False):
-    """Average the values, weighted by softmax(q kᵀ / √d + bias) over the keys.
+def attention(
+    q: torch.Tensor | ArrayLike,
+    k: torch.Tensor | ArrayLike,
+    v: torch.Tensor | ArrayLike,
+    *,
+    bias: torch.Tensor | ArrayLike | None = None,
+    mask: torch.Tensor | ArrayLike | None = None,
+    causal: bool = False,
+) -> torch.Tensor:
+    """Average the values, weighted by softmax(q kᵀ / √d + bias) over the keys that a query may look at.
+
+    Without bias and masks, attention knows no order: reordered tokens give the same outputs, reordered.
+    A causal mask lets order leak in, for token m sees m + 1 keys. To rely on that is NoPE, no positional
+    encoding: `attention(q, k, v, causal=True)` and nothing else.
 
     Parameters
     ----------
@@ -18,26 +33,34 @@ def attention(q, k, v, *, bias=None, causal=False):
     v : torch.Tensor, shape (..., S, e)
         Values, likewise.
     bias : torch.Tensor, shape (..., T, S), optional
-        Added to the logits after the division by √d; likewise. −inf hides a key; what a query gets
-        all of whose keys are hidden is left to PyTorch.
+        Added to the logits after the division by √d; likewise. −inf hides a key.
+    mask : torch.Tensor of bool, shape (..., T, S) or (..., 1, S), optional
+        True where a query may look; one row serves all queries, as for padding. The opposite of the
+        `key_padding_mask` and `attn_mask` of `torch.nn.MultiheadAttention`, where True hides.
     causal : bool
-        Let query m see the keys 0 to m only. Needs T = S.
+        Let query m see the keys 0 to m only, of those that mask and bias leave. Needs T = S. Alone, it
+        costs no (T, T) mask.
 
     Returns
     -------
     torch.Tensor
-        Shape (..., T, e), dtype and device of `q`.
+        Shape (..., T, e), dtype and device of `q`. A query all of whose keys are hidden gets zeros, and
+        passes no gradient. (A value that is hidden still counts if it is NaN, for 0 · NaN is NaN: fill
+        padding with numbers.)
 
     Raises
     ------
     TypeError
-        Dtypes differ, or are not floating.
+        Dtypes differ, or are not floating, or the mask is not boolean.
     ValueError
-        The shapes do not fit, or the devices differ; the message shows them.
+        The shapes do not fit, or the devices differ; the message shows them. The leading axes of bias
+        and mask may be left out or 1.
 
     References
     ----------
-    Vaswani et al. (2017), "Attention Is All You Need", equation 1.
+    Vaswani et al. (2017), "Attention Is All You Need", equation 1. NoPE: Haviv et al. (2022), "Transformer
+    Language Models without Positional Encodings Still Learn Positional Information"; Kazemnejad et al.
+    (2023), "The Impact of Positional Encoding on Length Generalization in Transformers".
 
     Examples
     --------
@@ -45,27 +68,27 @@ def attention(q, k, v, *, bias=None, causal=False):
     >>> attention(x, x, x, causal=True)
     tensor([[1.0000, 0.0000],
             [0.3302, 0.6698]])
+    >>> attention(x, x, x, mask=[[False, True], [False, False]])
+    tensor([[0., 1.],
+            [0., 0.]])
     """
-    q, k, v = (as_tensor("attention", name, a) for name, a in (("q", q), ("k", k), ("v", v)))
-    bias = None if bias is None else as_tensor("attention", "bias", bias)
-    _attention_shapes.check(q, k, v, bias, causal)
-    _check_kind(q, k, v, bias)
-    if bias is not None and causal:
-        hidden = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).triu(1)
-        bias, causal = bias.masked_fill(hidden, float("-inf")), False
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal)
-
-
-def _check_kind(*tensors):
-    """One floating dtype, one device: PyTorch's own error names neither argument."""
-    tensors = dict(zip(("q", "k", "v", "bias"), tensors, strict=True))
-    present = {name: t for name, t in tensors.items() if t is not None}
-    dtypes = {name: t.dtype for name, t in present.items()}
-    if len(set(dtypes.values())) > 1 or not tensors["q"].is_floating_point():
-        got = ", ".join(f"{name} {dtype}" for name, dtype in dtypes.items())
-        hint = _attention_shapes.BOOLEAN_BIAS if dtypes.get("bias") == torch.bool else ""
-        raise TypeError(f"attention: expected one floating dtype for all, got {got}.{hint}")
-    devices = {name: t.device for name, t in present.items()}
-    if len(set(devices.values())) > 1:
-        got = ", ".join(f"{name} on {device}" for name, device in devices.items())
-        raise ValueError(f"attention: expected one device for all, got {got}.")
+    numbers = {"q": q, "k": k, "v": v} if bias is None else {"q": q, "k": k, "v": v, "bias": bias}
+    q, k, v, *given = as_one_kind("attention", numbers)
+    bias = given[0] if given else None
+    mask = None if mask is None else as_mask("attention", mask, q.device)
+    _attention_shapes.check(
+        "attention",
+        q.shape,
+        k.shape,
+        v.shape,
+        bias=None if bias is None else bias.shape,
+        mask=None if mask is None else mask.shape,
+        causal=causal,
+    )
+    if causal and not (bias is None and mask is None):
+        past = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
+        mask, causal = past if mask is None else mask & past, False
+    if bias is not None and mask is not None:
+        bias, mask = torch.where(mask, bias, float("-inf")), None
+    hiding = mask if bias is None else bias
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=hiding, is_causal=causal)

@@ -29,7 +29,14 @@ CALLS = {
         ((*X,), {"causal": True}),
         ((*X,), {"bias": X[0, :1, :, :4]}),
         ((*X,), {"bias": X[0, 0, :, :4], "causal": True}),
+        ((*X,), {"mask": X[0, :1, :, :4] > 0}),
+        ((*X,), {"mask": X[0, :1, :1, :4] > 0, "bias": X[0, 0, :, :4], "causal": True}),
         ((X[0], X[1, :, :3], X[2, :, :3]), {}),
+    ],
+    "convert_layout": [
+        ((X[0, 0].T, 1), {"source": "interleaved", "target": "half"}),
+        ((X[0].reshape(8, 6), 2), {"source": "half", "target": "interleaved", "rotary_dim": 2}),
+        ((X.reshape(-1), 9), {"source": "half", "target": "half"}),
     ],
     "learned": [
         ((range(4), X[0, 0]), {}),

@@ -1,0 +1,39 @@
+"""What may stand for queries, keys, values, biases and masks in the PyTorch twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from numpy.typing import ArrayLike
+
+from posenc_lib import _attention_shapes
+from posenc_lib.torch._positions import as_tensor
+
+
+def as_one_kind(operation: str, arrays: Mapping[str, torch.Tensor | ArrayLike]) -> list[torch.Tensor]:
+    """Return the arrays as tensors of one floating dtype on one device, or name those that differ.
+
+    PyTorch's own error names none of them.
+    """
+    tensors = {name: as_tensor(operation, name, array) for name, array in arrays.items()}
+    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
+    if len(set(dtypes.values())) > 1 or not next(iter(dtypes.values())).is_floating_point:
+        got = ", ".join(f"{name} {dtype}" for name, dtype in dtypes.items())
+        hint = _attention_shapes.BOOLEAN_BIAS if dtypes.get("bias") == torch.bool else ""
+        raise TypeError(f"{operation}: expected one floating dtype for all, got {got}.{hint}")
+    devices = {name: tensor.device for name, tensor in tensors.items()}
+    if len(set(devices.values())) > 1:
+        got = ", ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{operation}: expected one device for all, got {got}.")
+    return list(tensors.values())
+
+
+def as_mask(operation: str, mask: torch.Tensor | ArrayLike, device: torch.device) -> torch.Tensor:
+    """Return `mask` as a boolean tensor on `device`, or say why it is none: 1 and 0 have been used both ways."""
+    tensor = as_tensor(operation, "mask", mask, device)
+    if tensor.dtype != torch.bool:
+        raise TypeError(_attention_shapes.wrong_mask(operation, tensor.dtype, tensor.is_floating_point()))
+    if tensor.device != device:
+        raise ValueError(f"{operation}: mask is on {tensor.device}, q is on {device}. Move one to the other.")
+    return tensor
