@@ -5,6 +5,7 @@ Every public name here has a twin of the same signature in `posenc_lib.torch`.
 
 from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
+from posenc_lib.numpy.convert_layout import convert_layout
 from posenc_lib.numpy.learned import learned
 from posenc_lib.numpy.rope import rope
 from posenc_lib.numpy.sinusoidal import sinusoidal
@@ -15,6 +16,7 @@ __all__ = [
     "alibi_bias",
     "alibi_slopes",
     "attention",
+    "convert_layout",
     "learned",
     "packed_mask",
     "positions_after",

@@ -5,6 +5,7 @@ Every name of `posenc_lib.numpy` stands here with the same signature. Names in c
 
 from posenc_lib.torch.alibi import alibi_bias, alibi_slopes
 from posenc_lib.torch.attention import attention
+from posenc_lib.torch.convert_layout import convert_layout
 from posenc_lib.torch.learned import learned
 from posenc_lib.torch.rope import rope
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
@@ -16,6 +17,7 @@ __all__ = [
     "alibi_bias",
     "alibi_slopes",
     "attention",
+    "convert_layout",
     "learned",
     "packed_mask",
     "positions_after",
