@@ -1,5 +1,7 @@
 """Check causal attention: attention in which query m sees the keys 0 to m only."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 
@@ -7,12 +9,13 @@ import numpy as np
 
 from posenc_lib.check import engine
 from posenc_lib.check.attention import EXERCISE as PLAIN
-from posenc_lib.check.attention import formula
-from posenc_lib.check.exercise import Mistake
+from posenc_lib.check.calling import Function
+from posenc_lib.check.exercise import Answer, Array, Mistake
 from posenc_lib.check.finite_mask import UNREADABLE, causal, fit_added, fit_set
+from posenc_lib.check.report import Report
 
 
-def causal_attention(fn, *, strict=False):
+def causal_attention(fn: Function, *, strict: bool = False) -> Report:
     """Check ``fn(q, k, v)``, attention with a causal mask; return a `Report`.
 
     Query m sees the keys n ≤ m. Otherwise as `attention`.
@@ -20,20 +23,21 @@ def causal_attention(fn, *, strict=False):
     return engine.run(EXERCISE, fn, strict)
 
 
-def _causal_formula(q, k, v, *, mask=causal, **knobs):
-    return formula(q, k, v, mask=mask, **knobs)
+def _causal_formula(q: Array, k: Array, v: Array, **knobs: object) -> Answer:
+    return PLAIN.formula(q, k, v, **{"mask": causal, **knobs})
 
 
-def _triangle(weights):
+def _triangle(weights: Array) -> Array:
     return weights * np.tri(*weights.shape[-2:])
 
 
-def _renormalised(weights):
-    weights = _triangle(weights)
-    return weights / weights.sum(axis=-1, keepdims=True)
+def _renormalised(weights: Array) -> Array:
+    seen = _triangle(weights)
+    shares: Array = seen / seen.sum(axis=-1, keepdims=True)
+    return shares
 
 
-def _future(logits, diagonal=0, hidden=-np.inf):
+def _future(logits: Array, diagonal: int = 0, hidden: float = -np.inf) -> Array:
     return np.swapaxes(causal(np.swapaxes(logits, -1, -2), diagonal, hidden), -1, -2)
 
 
@@ -63,8 +67,8 @@ _MASKS = tuple(
         ("the mask is the wrong way round", _WRONG_WAY_STRICT, {"mask": partial(_future, diagonal=-1, hidden=-1e9)}),
         (
             "hidden logits are 0 instead of −∞",
-            "The logits of hidden keys are set to 0, which still leaves them a weight, for e^0 = 1. They must be −∞, whose "
-            "exponential is 0.",
+            "The logits of hidden keys are set to 0, which still leaves them a weight, for e^0 = 1. They must be −∞, "
+            "whose exponential is 0.",
             {"mask": partial(causal, hidden=0.0)},
         ),
         (

@@ -4,27 +4,32 @@ For each case in turn: it returns something → kind and shape → inputs untouc
 finite → values. The cases themselves come in stages too: plain ones first, then other starts, batches, ….
 """
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
 
 import numpy as np
 
 from posenc_lib.check import arrays, bank, calling, picture
+from posenc_lib.check.calling import Function, Outcome
+from posenc_lib.check.exercise import Answer, Case, Exercise
 from posenc_lib.check.report import FAILED, NOT_STARTED, PASSED, Report
 
 
-def run(exercise, fn, strict=False):
+def run(exercise: Exercise, fn: Function, strict: bool = False) -> Report:
     """Check `fn` against `exercise` and return the Report; with `strict`, raise when it failed."""
     report = _examine(exercise, fn)
     return report.raise_if_failed() if strict else report
 
 
-def _examine(exercise, fn):
+def _examine(exercise: Exercise, fn: Function) -> Report:
     problem = _signature(exercise, fn)
     if problem:
         return _failed(exercise, "signature", "wrong signature", problem, area="")
     library = calling.choose_library(exercise, fn, exercise.cases[0])
     cases = [case for case in exercise.cases if _applies(exercise, fn, case, library)]
-    outcomes = []
+    outcomes: list[Outcome] = []
     for case in cases:
         outcomes.append(calling.call(exercise, fn, case, library))
         report = _judge(exercise, fn, outcomes[-1], cases)
@@ -33,13 +38,13 @@ def _examine(exercise, fn):
     return Report(exercise.method, PASSED, message=_praise(exercise, outcomes))
 
 
-def _applies(exercise, fn, case, library):
+def _applies(exercise: Exercise, fn: Function, case: Case, library: str) -> bool:
     if case.stage == "gradient":
         return library == arrays.TORCH
     return all(calling.accepts(fn, keyword) for keyword in case.keywords)
 
 
-def _praise(exercise, outcomes):
+def _praise(exercise: Exercise, outcomes: Sequence[Outcome]) -> str:
     said = f"Your function agrees with the formula in all {len(outcomes)} cases."
     if not all(_agrees(exercise, outcome) for outcome in outcomes):
         said += f" It is right up to rounding, with errors below {exercise.slack:g}; the closed form is more exact."
@@ -51,7 +56,7 @@ def _praise(exercise, outcomes):
 # ---------------------------------------------------------------- before the call
 
 
-def _signature(exercise, fn):
+def _signature(exercise: Exercise, fn: Function) -> str:
     """Return what is wrong with the way `fn` is called, or ""."""
     wanted = f"fn({', '.join(exercise.parameters)})"
     if not callable(fn):
@@ -75,7 +80,7 @@ def _signature(exercise, fn):
     return ""
 
 
-def signature_text(signature):
+def signature_text(signature: inspect.Signature) -> str:
     """Return the parameters without annotations and defaults, which may print addresses."""
     plain = [
         p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else _Shown(p.default))
@@ -87,22 +92,22 @@ def signature_text(signature):
 class _Shown:
     """A default value that prints itself when short and plain, else as dots."""
 
-    def __init__(self, value):
+    def __init__(self, value: object) -> None:
         self._text = repr(value) if isinstance(value, (int, float, str, bool, type(None))) else "..."
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self._text
 
 
 # ---------------------------------------------------------------- after the call
 
 
-def _judge(exercise, fn, outcome, cases):
+def _judge(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     """Return a Report of the first stage that `outcome` fails, or None."""
     if isinstance(outcome.error, NotImplementedError):
         return _not_started(exercise)
     if outcome.error is not None:
-        return _raised(exercise, fn, outcome, cases)
+        return _raised(exercise, fn, outcome, outcome.error, cases)
     if outcome.raw is Ellipsis or (outcome.raw is None and calling.is_stub(fn)):
         return _not_started(exercise)
     stages = (_returned, _kind, _shape, _untouched, _dtype, _device, _gradient, _values)
@@ -110,11 +115,13 @@ def _judge(exercise, fn, outcome, cases):
     return next((report for report in reports if report is not None), None)
 
 
-def _raised(exercise, fn, outcome, cases):
+def _raised(
+    exercise: Exercise, fn: Function, outcome: Outcome, error: Exception, cases: Sequence[Case]
+) -> Report:
     explanation = _explain(exercise, fn, outcome, cases, "float64")
     if explanation is not None and explanation.mistakes:
         return _named(exercise, explanation, outcome.case.stage, _where(outcome.case))
-    message = f"Your function raised {calling.describe_error(fn, outcome.error)}"
+    message = f"Your function raised {calling.describe_error(fn, error)}"
     if outcome.case is not cases[0]:
         message += f"\nSimpler inputs worked. {exercise.stage_notes.get(outcome.case.stage, '')}".rstrip()
     return _failed(
@@ -122,7 +129,7 @@ def _raised(exercise, fn, outcome, cases):
     )
 
 
-def _returned(exercise, fn, outcome, cases):
+def _returned(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     if outcome.raw is None:
         return _failed(
             exercise,
@@ -135,21 +142,22 @@ def _returned(exercise, fn, outcome, cases):
     return None
 
 
-def _kind(exercise, fn, outcome, cases):
+def _kind(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     wanted = "a number" if exercise.scalar else "one array"
     kind = type(outcome.raw).__name__
-    if outcome.values is None:
+    numbers = outcome.numbers
+    if numbers is None:
         message = f"Your function returned a value of type {kind}; {wanted} is expected."
-    elif outcome.values.dtype.kind == "c":
+    elif numbers.dtype.kind == "c":
         message = "Your function returned complex numbers; real ones are expected: take real or imaginary parts."
-    elif outcome.values.dtype.kind not in "fiu":
-        message = f"Your function returned dtype {outcome.values.dtype}; real numbers are expected."
+    elif numbers.dtype.kind not in "fiu":
+        message = f"Your function returned dtype {numbers.dtype}; real numbers are expected."
     else:
         return None
     return _failed(exercise, "kind", "not an array of real numbers", message, _where(outcome.case), area="")
 
 
-def _shape(exercise, fn, outcome, cases):
+def _shape(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     expected, got = np.shape(exercise.answer(outcome.case).values), outcome.values.shape
     if expected == got:
         return None
@@ -162,7 +170,7 @@ def _shape(exercise, fn, outcome, cases):
     return _failed(exercise, "shape", name, message, _where(outcome.case), area="shape")
 
 
-def _untouched(exercise, fn, outcome, cases):
+def _untouched(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     if not outcome.changed:
         return None
     message = (
@@ -172,7 +180,7 @@ def _untouched(exercise, fn, outcome, cases):
     return _failed(exercise, "mutation", "an input was changed", message, _where(outcome.case), area="")
 
 
-def _dtype(exercise, fn, outcome, cases):
+def _dtype(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     dtype = arrays.dtype_name(outcome.raw)
     if exercise.scalar and outcome.values.dtype.kind in "iu":
         return None  # an int is a number; whether it is the right one, the values say
@@ -191,8 +199,8 @@ def _dtype(exercise, fn, outcome, cases):
     return _failed(exercise, "dtype", f"the result is {dtype}", message, _where(outcome.case), area="")
 
 
-def _device(exercise, fn, outcome, cases):
-    if not outcome.device_moved:
+def _device(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
+    if not (outcome.device_moved and arrays.is_tensor(outcome.raw)):
         return None
     message = (
         f"The result is on {outcome.raw.device}, the input is elsewhere; build new tensors with device=input.device."
@@ -200,7 +208,7 @@ def _device(exercise, fn, outcome, cases):
     return _failed(exercise, "device", "the result is on another device", message, _where(outcome.case), area="")
 
 
-def _gradient(exercise, fn, outcome, cases):
+def _gradient(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     if not outcome.detached:
         return None
     message = (
@@ -213,15 +221,15 @@ def _gradient(exercise, fn, outcome, cases):
 # ---------------------------------------------------------------- values
 
 
-def _agrees(exercise, outcome):
+def _agrees(exercise: Exercise, outcome: Outcome) -> bool:
     return bank.agrees(outcome.values, exercise.answer(outcome.case), outcome.dtype)
 
 
-def _nearly(exercise, outcome):
+def _nearly(exercise: Exercise, outcome: Outcome) -> bool:
     return bool(np.all(np.abs(outcome.values - exercise.answer(outcome.case).values) <= exercise.slack))
 
 
-def _values(exercise, fn, outcome, cases):
+def _values(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     dtype = outcome.dtype
     answer = exercise.answer(outcome.case)
     if _agrees(exercise, outcome) or _nearly(exercise, outcome):
@@ -249,13 +257,15 @@ def _values(exercise, fn, outcome, cases):
     return _failed(exercise, stage, "unknown mistake", message, detail, drawing, area=stage)
 
 
-def _explain(exercise, fn, failed, cases, dtype):
+def _explain(
+    exercise: Exercise, fn: Function, failed: Outcome, cases: Sequence[Case], dtype: str
+) -> bank.Explanation | None:
     """Run all cases, and look for a name for what they gave."""
     outcomes = [calling.call(exercise, fn, case, failed.library) for case in cases]
     return bank.explain(exercise, outcomes, dtype, failed)
 
 
-def _named(exercise, explanation, stage, detail):
+def _named(exercise: Exercise, explanation: bank.Explanation, stage: str, detail: str) -> Report:
     names = [mistake.name for mistake in explanation.mistakes]
     messages = [mistake.message for mistake in explanation.mistakes]
     if len(messages) > 1:
@@ -275,7 +285,7 @@ def _named(exercise, explanation, stage, detail):
     return _failed(exercise, stage, ", and ".join(names), "\n".join(messages), detail, area=area)
 
 
-def _first_wrong_cell(exercise, outcome, answer, dtype):
+def _first_wrong_cell(exercise: Exercise, outcome: Outcome, answer: Answer, dtype: str) -> str:
     wrong = bank.wrong_cells(outcome.values, answer, dtype)
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     seen, wanted = _distinct(float(outcome.values[index]), float(answer.values[index]))
@@ -287,7 +297,7 @@ def _first_wrong_cell(exercise, outcome, answer, dtype):
     )
 
 
-def _distinct(got, expected):
+def _distinct(got: float, expected: float) -> tuple[str, str]:
     """Format two numbers with as few digits as tell them apart, four at least."""
     for digits in range(4, 17):
         seen, wanted = f"{got:.{digits}g}", f"{expected:.{digits}g}"
@@ -296,7 +306,7 @@ def _distinct(got, expected):
     return seen, wanted
 
 
-def _picture(exercise, outcome, answer, dtype):
+def _picture(exercise: Exercise, outcome: Outcome, answer: Answer, dtype: str) -> str:
     if exercise.grid is None or outcome.values.ndim < 2:
         return ""
     with np.errstate(invalid="ignore"):
@@ -307,11 +317,11 @@ def _picture(exercise, outcome, answer, dtype):
     )
 
 
-def _where(case):
+def _where(case: Case) -> str:
     return f"Smallest failing input: {case.text}."
 
 
-def _not_started(exercise):
+def _not_started(exercise: Exercise) -> Report:
     wanted = f"fn({', '.join(exercise.parameters)})"
     message = (
         f"Your function does not return anything yet. Fill in its body and run this cell again; it will be "
@@ -320,7 +330,15 @@ def _not_started(exercise):
     return Report(exercise.method, NOT_STARTED, "returns", None, message, hints=exercise.hints["unknown"])
 
 
-def _failed(exercise, stage, diagnosis, message, detail="", drawing="", area="unknown"):
+def _failed(
+    exercise: Exercise,
+    stage: str,
+    diagnosis: str,
+    message: str,
+    detail: str = "",
+    drawing: str = "",
+    area: str = "unknown",
+) -> Report:
     """Report a failure; `area`, of the mistake or else a stage, picks the hints, "" when the message says it all."""
     hints = exercise.hints.get(area, exercise.hints["unknown"]) if area else ()
     return Report(exercise.method, FAILED, stage, diagnosis, message, detail, tuple(hints), drawing)

@@ -7,8 +7,15 @@ from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-_EMPTY = MappingProxyType({})
+Array = NDArray[np.float64]
+Shape = tuple[int, ...]
+# Keyword arguments of an exercise's formula.
+Knobs = Mapping[str, object]
+Hints = Mapping[str, tuple[str, ...]]
+
+_EMPTY: Knobs = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -16,9 +23,9 @@ class Case:
     """One call of the reader's function: its stage, its arguments, and a short description of them."""
 
     stage: str
-    args: tuple
+    args: tuple[object, ...]
     text: str
-    keywords: Mapping = field(default_factory=dict)
+    keywords: Knobs = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Answer:
     a sine it grows with its angle, and so with the position.
     """
 
-    values: np.ndarray
-    condition: np.ndarray | float = 1.0
+    values: Array
+    condition: Array | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,15 +47,20 @@ class Mistake:
     name: str
     area: str
     message: str
-    knobs: Mapping
+    knobs: Knobs
+
+
+def mistakes(*rows: tuple[str, str, str, Knobs]) -> tuple[Mistake, ...]:
+    """Return a Mistake for each row of name, area, message and knobs."""
+    return tuple(Mistake(*row) for row in rows)
 
 
 @dataclass(frozen=True)
 class Suspicion:
     """One mistake or two, and what they give for the exercise's first case."""
 
-    mistakes: tuple
-    knobs: Mapping
+    mistakes: tuple[Mistake, ...]
+    knobs: Knobs
     first: Answer
 
 
@@ -79,7 +91,7 @@ class Exercise:
     tell_cell : callable
         ``tell_cell(case, index)`` says in words which cell an index is.
     grid : callable or None
-        ``grid(error)`` reduces an error array to (rows, columns) for the picture; None draws none.
+        ``grid(error, allowed)`` reduces both arrays to (rows, columns) for the picture; None draws none.
     tell_row : callable
         ``tell_row(case, row)`` labels a row of the picture.
     columns : str
@@ -99,43 +111,43 @@ class Exercise:
     """
 
     method: str
-    parameters: tuple
-    cases: tuple
-    formula: Callable
-    mistakes: tuple
-    hints: Mapping
-    fits: tuple = ()
-    observe: Callable = lambda knobs: ""
-    tell_shape: Callable = lambda expected, got: None
-    tell_values: Callable = lambda case, values: None
-    tell_cell: Callable = lambda case, index: f"cell {index}"
-    grid: Callable | None = None
-    tell_row: Callable = lambda case, row: f"row {row}"
+    parameters: tuple[str, ...]
+    cases: tuple[Case, ...]
+    formula: Callable[..., Answer]
+    mistakes: tuple[Mistake, ...]
+    hints: Hints
+    fits: tuple[Callable[[Case, Array], Mistake | None], ...] = ()
+    observe: Callable[[Knobs], str] = lambda knobs: ""
+    tell_shape: Callable[[Shape, Shape], tuple[str, str] | None] = lambda expected, got: None
+    tell_values: Callable[[Case, Array], tuple[str, str, str] | None] = lambda case, values: None
+    tell_cell: Callable[[Case, Shape], str] = lambda case, index: f"cell {index}"
+    grid: Callable[[Array, Array], tuple[Array, Array]] | None = None
+    tell_row: Callable[[Case, int], str] = lambda case, row: f"row {row}"
     columns: str = "column"
     narrower: bool = False
     scalar: bool = False
     differentiable: bool = False
     slack: float = 0.0
     precision_note: str = ""
-    stage_notes: Mapping = field(default_factory=dict)
+    stage_notes: Mapping[str, str] = field(default_factory=dict)
 
-    def answer(self, case, knobs=_EMPTY):
+    def answer(self, case: Case, knobs: Knobs = _EMPTY) -> Answer:
         """Return the formula's answer to `case`, with some knobs turned."""
         with np.errstate(all="ignore"):
             return self.formula(*case.args, **case.keywords, **knobs)
 
-    def suspicion(self, *mistakes):
+    def suspicion(self, *mistakes: Mistake) -> Suspicion:
         """Return what `mistakes` together would give."""
         knobs = {name: knob for mistake in mistakes for name, knob in mistake.knobs.items()}
         return Suspicion(mistakes, knobs, self.answer(self.cases[0], knobs))
 
     @cached_property
-    def singles(self):
+    def singles(self) -> list[Suspicion]:
         """The bank's mistakes, each as a Suspicion."""
         return [self.suspicion(mistake) for mistake in self.mistakes]
 
     @cached_property
-    def pairs(self):
+    def pairs(self) -> list[Suspicion]:
         """All pairs of mistakes that turn different knobs, computed once: they are many."""
         return [
             self.suspicion(one, other)
@@ -144,7 +156,7 @@ class Exercise:
         ]
 
     @cached_property
-    def first_answers_of_pairs(self):
+    def first_answers_of_pairs(self) -> tuple[Array, Array]:
         """The pairs' answers to the first case and their conditions, stacked; empty where shapes differ."""
         shape = np.shape(self.answer(self.cases[0]).values)
         if any(np.shape(pair.first.values) != shape for pair in self.pairs):

@@ -1,15 +1,21 @@
 """The error of a mistake that has no name, drawn as an inline SVG: one cell for each (row, column)."""
 
+from __future__ import annotations
+
 import html
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
+
+from posenc_lib.check.exercise import Array
 
 _CELL, _LEFT, _TOP = 14, 84, 22
 _MOST = 16  # rows and columns shown
 _COLOUR = "#d1495b"
 
 
-def draw(error, tolerance, row_name, column_name):
+def draw(error: Array, tolerance: Array, row_name: Callable[[int], str], column_name: str) -> str:
     """Return an SVG in which a cell is the fuller, the larger its error; right cells stay empty.
 
     `error` and `tolerance` have the shape (rows, columns); of a large one, the part around the first wrong
@@ -19,7 +25,8 @@ def draw(error, tolerance, row_name, column_name):
     wrong = ~(error <= tolerance)
     said = f"Error by row and {column_name}: {int(wrong.sum())} of {wrong.size} cells are wrong."
     top = max(0, min(int(wrong.any(axis=1).argmax()) - 2, len(error) - _MOST))
-    error, tolerance, wrong = (a[top : top + _MOST, :_MOST] for a in (error, tolerance, wrong))
+    shown = slice(top, top + _MOST), slice(_MOST)
+    error, tolerance, wrong = error[shown], tolerance[shown], wrong[shown]
     rows, columns = error.shape
     cells = [
         _cell(row, column, strength)
@@ -38,7 +45,7 @@ def draw(error, tolerance, row_name, column_name):
     )
 
 
-def _strengths(error, tolerance, wrong):
+def _strengths(error: Array, tolerance: Array, wrong: NDArray[np.bool_]) -> Array:
     """Map each error to 0 (right) or to 0.25 (barely wrong) up to 1 (the largest, or not finite)."""
     floor = np.maximum(tolerance, 1e-300)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,7 +55,7 @@ def _strengths(error, tolerance, wrong):
     return np.where(wrong, strength, 0.0)
 
 
-def _cell(row, column, strength):
+def _cell(row: int, column: int, strength: float) -> str:
     place = f'x="{_LEFT + column * _CELL}" y="{_TOP + row * _CELL}" width="{_CELL - 1}" height="{_CELL - 1}"'
     frame = 'stroke="currentColor" stroke-opacity="0.35"'
     if not strength:
@@ -56,7 +63,7 @@ def _cell(row, column, strength):
     return f'<rect {place} fill="{_COLOUR}" fill-opacity="{strength:.2f}" {frame}/>'
 
 
-def _row_labels(rows, name):
+def _row_labels(rows: int, name: Callable[[int], str]) -> str:
     shown = sorted({0, rows - 1})
     return "".join(
         f'<text x="{_LEFT - 6}" y="{_TOP + row * _CELL + 11}" text-anchor="end">{html.escape(name(row))}</text>'

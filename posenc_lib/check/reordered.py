@@ -1,12 +1,21 @@
 """Check what becomes of attention's output when queries and keys are reordered."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from posenc_lib.check import engine
-from posenc_lib.check.exercise import Answer, Case, Exercise, Mistake
+from posenc_lib.check.calling import Function
+from posenc_lib.check.exercise import Answer, Array, Case, Exercise, Mistake
+from posenc_lib.check.report import Report
+
+Order = NDArray[np.intp]
 
 
-def reordered(fn, *, strict=False):
+def reordered(fn: Function, *, strict: bool = False) -> Report:
     """Check ``fn(output, query_order, key_order)``, which predicts attention's output after a reordering.
 
     Given ``output = attention(q, k, v)`` it must equal ``attention(q[query_order], k[key_order], v[key_order])``.
@@ -15,21 +24,27 @@ def reordered(fn, *, strict=False):
     return engine.run(EXERCISE, fn, strict)
 
 
-def formula(output, query_order, key_order, *, pick=lambda output, query, key: output[query]):
+def formula(
+    output: Array,
+    query_order: Order,
+    key_order: Order,
+    *,
+    pick: Callable[[Array, Order, Order], Array] = lambda output, query, key: output[query],
+) -> Answer:
     """The predicted output; a mistake of the bank replaces `pick`."""
     return Answer(pick(output, query_order, key_order), 1 + np.abs(output).max())
 
 
-def _by_keys(output, query, key):
+def _by_keys(output: Array, query: Order, key: Order) -> Array:
     # With more keys than queries this has rows that do not exist; any such answer is wrong already.
     return output[key] if len(key) == len(output) else np.full_like(output, np.nan)
 
 
-def _keys_then_queries(output, query, key):
+def _keys_then_queries(output: Array, query: Order, key: Order) -> Array:
     return _by_keys(output, query, key)[query]
 
 
-def _queries_then_keys(output, query, key):
+def _queries_then_keys(output: Array, query: Order, key: Order) -> Array:
     return _by_keys(output[query], query, key)
 
 
@@ -51,7 +66,9 @@ MISTAKES = (
         "which is the inverse permutation.",
         {"pick": lambda output, query, key: output[np.argsort(query)]},
     ),
-    Mistake("the rows follow the keys", "keys", f"The rows of the output follow key_order. {_KEYS}", {"pick": _by_keys}),
+    Mistake(
+        "the rows follow the keys", "keys", f"The rows of the output follow key_order. {_KEYS}", {"pick": _by_keys}
+    ),
     *(
         Mistake("the rows follow queries and keys", "keys", f"The rows follow key_order too. {_KEYS}", {"pick": pick})
         for pick in (_keys_then_queries, _queries_then_keys)
@@ -94,7 +111,7 @@ _HINTS = {
 }
 
 
-def _case(queries, keys):
+def _case(queries: int, keys: int) -> Case:
     rng = np.random.default_rng(queries + keys)
     # A rotation by one is no permutation's own inverse beyond two tokens.
     query_order, key_order = np.roll(np.arange(queries), 1), rng.permutation(keys)

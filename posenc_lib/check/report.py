@@ -1,5 +1,7 @@
 """What a checker says: a `Report`, as text, as HTML, and as an exception on request."""
 
+from __future__ import annotations
+
 import html
 import textwrap
 from dataclasses import dataclass, field
@@ -19,7 +21,9 @@ _HINT_TITLES = ("where to look", "which quantity", "the formula in words")
 class Text(str):
     """A string that a notebook shows without quotes and escapes."""
 
-    def __repr__(self):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
         return str(self)
 
 
@@ -53,18 +57,18 @@ class Report:
     diagnosis: str | None = None
     message: str = ""
     detail: str = ""
-    hints: tuple = ()
+    hints: tuple[str, ...] = ()
     picture: str = field(default="", compare=False)
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether every stage passed."""
         return self.status == PASSED
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.passed
 
-    def hint(self, level=1):
+    def hint(self, level: int = 1) -> Text:
         """Return hint 1 (where to look), 2 (which quantity) or 3 (the formula in words)."""
         if self.passed:
             return Text("Nothing to hint at: the check passed.")
@@ -74,18 +78,18 @@ class Report:
             raise ValueError(f"hint: level must be 1 to {len(self.hints)}, got {level!r}.")
         return Text(self.hints[level - 1])
 
-    def raise_if_failed(self):
+    def raise_if_failed(self) -> Report:
         """Raise AssertionError unless the check passed; return the report, for chaining."""
         if not self.passed:
             raise AssertionError(str(self))
         return self
 
-    def _title(self):
+    def _title(self) -> str:
         word = _LOOKS[self.status][0]
         named = self.status == FAILED and self.diagnosis
         return f"{word}: {self.diagnosis}" if named else word
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"check.{self.method}: {self._title()}"]
         for part in (self.message, self.detail):
             for paragraph in part.splitlines():
@@ -98,7 +102,7 @@ class Report:
 
     __str__ = __repr__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         colour = _LOOKS[self.status][1]
         body = [
             f'<p style="margin:0"><strong>{html.escape(self._title())}</strong> '
@@ -111,7 +115,7 @@ class Report:
             body += [
                 f'<details style="margin:0.4em 0 0"><summary>Hint {level}: {title}</summary>'
                 f"{_paragraph(hint)}</details>"
-                for level, (title, hint) in enumerate(zip(_HINT_TITLES, self.hints), start=1)
+                for level, (title, hint) in enumerate(zip(_HINT_TITLES, self.hints, strict=False), start=1)
             ]
         return (
             f'<div role="note" style="border-left:4px solid {colour};background:{colour}14;color:inherit;'
@@ -119,5 +123,5 @@ class Report:
         )
 
 
-def _paragraph(text):
+def _paragraph(text: str) -> str:
     return f'<p style="margin:0.4em 0 0">{html.escape(text)}</p>'

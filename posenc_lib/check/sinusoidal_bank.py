@@ -4,40 +4,51 @@ The knobs are the keyword arguments of `posenc_lib.check.sinusoidal.formula`. Or
 versions that are the same function, the first gives the name.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
 import numpy as np
+from numpy.typing import NDArray
 
-from posenc_lib.check.exercise import Mistake
+from posenc_lib.check.exercise import Array, Case, Knobs, Mistake
+
+# The numbers of the pairs, 0 … dim/2 − 1.
+Indices = NDArray[np.int64]
+Theta = Callable[[Indices, int, float], Array]
+Row = tuple[str, str, str, Knobs]
 
 
-def _halves(first, second):
+def _halves(first: Array, second: Array) -> Array:
     return np.concatenate([first, second], axis=-1)
 
 
-def _rows_for(sequence):
+def _rows_for(sequence: Callable[[int], Array]) -> Callable[[Array], Array]:
     """Number the last axis of positions anew, as code does that looks at the shape alone."""
     return lambda m: np.broadcast_to(sequence(m.shape[-1] if m.ndim else 1).reshape(m.shape[-1:]), m.shape)
 
 
-def _bfloat16(x):
+def _bfloat16(x: Array) -> Array:
     """Round float64 to bfloat16: eight significant bits, ties to even."""
     mantissa, exponent = np.frexp(x)
     return np.ldexp(np.round(mantissa * 256) / 256, exponent)
 
 
-def _float16(x):
+def _float16(x: Array) -> Array:
     return x.astype(np.float16).astype(np.float64)
 
 
-def _integer_division(i, dim, base):
+def _integer_division(i: Indices, dim: int, base: float) -> Array:
     return base ** (-(2 * i // dim)) * np.ones(len(i))
 
 
-def _power_minus(numerator):
+def _power_minus(numerator: Callable[[Indices, int], Array]) -> Theta:
     """Return the knob theta = base^(−numerator(i, dim))."""
     return lambda i, dim, base: base ** (-numerator(i, dim))
 
 
-def _angle(phase):
+def _angle(phase: Callable[[Array, Indices, int, float], Array]) -> Knobs:
     """Return the knobs of an angle of another form, in which no frequency stands."""
     return {"phase": phase, "theta": None, "theta_cos": None}
 
@@ -45,7 +56,7 @@ def _angle(phase):
 _TURN = 2 * np.pi
 
 # name, area of the hints, message, knobs
-_WAVES = [
+_WAVES: list[Row] = [
     (
         "sine and cosine are swapped",
         "waves",
@@ -96,7 +107,7 @@ _WAVES = [
     ),
 ]
 
-_FREQUENCIES = [
+_FREQUENCIES: list[Row] = [
     (
         "exponent i/d instead of 2i/d",
         "exponent",
@@ -106,8 +117,8 @@ _FREQUENCIES = [
     (
         "exponent 4i/d instead of 2i/d",
         "exponent",
-        "The exponent is 4i/d; the chapter's is 2i/d. This happens when i already counts in steps of two and is doubled "
-        "again, or when d is divided by two a second time.",
+        "The exponent is 4i/d; the chapter's is 2i/d. This happens when i already counts in steps of two and is "
+        "doubled again, or when d is divided by two a second time.",
         {"theta": _power_minus(lambda i, d: 4 * i / d)},
     ),
     (
@@ -139,15 +150,15 @@ _FREQUENCIES = [
     (
         "the exponent's sign is wrong: frequencies grow",
         "exponent",
-        "The frequency is base^(+2i/d): it grows from pair to pair. It must fall, from 1 down to nearly 1/base, so that "
-        "each pair is slower than the one before.",
+        "The frequency is base^(+2i/d): it grows from pair to pair. It must fall, from 1 down to nearly 1/base, so "
+        "that each pair is slower than the one before.",
         {"theta": lambda i, d, b: b ** (2 * i / d)},
     ),
     (
         "frequencies in reverse order",
         "exponent",
-        "The frequencies are the right ones in reverse order: the slowest pair comes first. Pair 0 is the fastest, with "
-        "1 rad per position.",
+        "The frequencies are the right ones in reverse order: the slowest pair comes first. Pair 0 is the fastest, "
+        "with 1 rad per position.",
         {"theta": lambda i, d, b: b ** (-2 * i[::-1] / d)},
     ),
     (
@@ -213,8 +224,8 @@ _FREQUENCIES = [
     (
         "the exponent's parentheses are missing",
         "exponent",
-        "The angle is position / (base² · i / d): Python reads base**2*i/d as (base**2)·i/d. Put parentheses around the "
-        "exponent.",
+        "The angle is position / (base² · i / d): Python reads base**2*i/d as (base**2)·i/d. Put parentheses around "
+        "the exponent.",
         {"theta": lambda i, d, b: 1 / (b**2 * i / d)},
     ),
     (
@@ -274,7 +285,7 @@ _FREQUENCIES = [
     ),
 ]
 
-_ANGLES = [
+_ANGLES: list[Row] = [
     (
         "degrees instead of radians",
         "angle",
@@ -310,11 +321,12 @@ _ANGLES = [
     ),
 ]
 
-_POSITIONS = [
+_POSITIONS: list[Row] = [
     (
         "positions start at 1",
         "position",
-        "Each row is the code of the next position: positions are counted from 1. The code of position 0 is 0, 1, 0, 1, …",
+        "Each row is the code of the next position: positions are counted from 1. The code of position 0 is 0, 1, 0, "
+        "1, …",
         {"position": lambda m: m + 1},
     ),
     (
@@ -326,7 +338,8 @@ _POSITIONS = [
     (
         "positions divided by the last position",
         "position",
-        "Positions are divided by the largest of them, so that the same position gets another code in a longer sequence.",
+        "Positions are divided by the largest of them, so that the same position gets another code in a longer "
+        "sequence.",
         {"position": lambda m: m / np.max(m)},
     ),
     (
@@ -339,14 +352,15 @@ _POSITIONS = [
     (
         "fractional positions are cut to integers",
         "position",
-        "Position 1.25 got the code of position 1. The waves are defined between the integers too: keep the positions real.",
+        "Position 1.25 got the code of position 1. The waves are defined between the integers too: keep the positions "
+        "real.",
         {"position": np.trunc},
     ),
     (
         "fractional positions are rounded",
         "position",
-        "Fractional positions got the code of the nearest integer. The waves are defined between the integers too: keep "
-        "the positions real.",
+        "Fractional positions got the code of the nearest integer. The waves are defined between the integers too: "
+        "keep the positions real.",
         {"position": np.round},
     ),
     (
@@ -364,8 +378,8 @@ _POSITIONS = [
     (
         "positions in bfloat16",
         "precision",
-        "Positions 256 and 257 collide: positions were rounded to bfloat16, which keeps eight significant bits. Keep them "
-        "integers or in float64 until the angle is computed.",
+        "Positions 256 and 257 collide: positions were rounded to bfloat16, which keeps eight significant bits. Keep "
+        "them integers or in float64 until the angle is computed.",
         {"position": _bfloat16},
     ),
     (
@@ -383,10 +397,14 @@ _POSITIONS = [
     ),
 ]
 
-_SCALES = [
+_SCALES: list[tuple[str, str, Callable[[int], float]]] = [
     ("scaled by √d", "All values are √d times too large.", lambda d: np.sqrt(d)),
     ("scaled by 1/√d", "All values are divided by √d.", lambda d: 1 / np.sqrt(d)),
-    ("scaled by √(2/d)", "All values are multiplied by √(2/d), which makes each row's length 1.", lambda d: np.sqrt(2 / d)),
+    (
+        "scaled by √(2/d)",
+        "All values are multiplied by √(2/d), which makes each row's length 1.",
+        lambda d: np.sqrt(2 / d),
+    ),
     ("scaled by 2", "All values are doubled.", lambda d: 2.0),
     ("scaled by 1/2", "All values are halved.", lambda d: 0.5),
     ("the sign of all values is wrong", "All values have the wrong sign.", lambda d: -1.0),
@@ -402,9 +420,9 @@ MISTAKES = (
 # ---------------------------------------------------------------- what was seen, in numbers
 
 
-def fit_base(case, values):
+def fit_base(case: Case, values: Array) -> Mistake | None:
     """Read the base off pair 1 at position 1, where everything but the base is right; None if that gives none."""
-    dim = case.args[1]
+    dim = cast(int, case.args[1])
     if case.keywords or dim < 8 or values.shape[-1:] != (dim,) or values.ndim != 2 or len(values) < 2:
         return None
     angle = np.arctan2(values[1, 2], values[1, 3])
@@ -422,7 +440,7 @@ def fit_base(case, values):
     )
 
 
-def fit_scale(case, values):
+def fit_scale(case: Case, values: Array) -> Mistake | None:
     """Read a common factor off the first cosine, which is 1 at position 0."""
     if values.shape[-1:] != (case.args[1],) or values.ndim != 2:
         return None
@@ -435,17 +453,17 @@ def fit_scale(case, values):
     )
 
 
-def observe(knobs):
+def observe(knobs: Knobs) -> str:
     """Say the frequencies of pairs 0 and 1 at dim 8, seen against expected, where a mistake changes them."""
     if not {"theta", "theta_cos", "turn", "keep_base"} & set(knobs) or "phase" in knobs:
         return ""
     dim, i = 8, np.arange(4)
-    base = knobs.get("keep_base", float)(10000.0)
+    base = cast(Callable[[float], float], knobs.get("keep_base", float))(10000.0)
     right = 10000.0 ** (-2 * i / dim)
     theta = knobs.get("theta", _power_minus(lambda i, d: 2 * i / d))
     wave = "cosine" if "theta_cos" in knobs else "wave"
     with np.errstate(all="ignore"):
-        seen = knobs.get("turn", 1.0) * knobs.get("theta_cos", theta)(i, dim, base)
+        seen = cast(float, knobs.get("turn", 1.0)) * cast(Theta, knobs.get("theta_cos", theta))(i, dim, base)
     if np.allclose(seen, right):
         return ""
     return (
@@ -454,14 +472,14 @@ def observe(knobs):
     )
 
 
-def _radians(frequencies):
+def _radians(frequencies: Array) -> str:
     return ", ".join(f"{float(f):.4g}" for f in frequencies[:3])
 
 
 HINTS = {
     "unknown": (
-        "Print the codes of positions 0 and 1 with dim 4. They must be 0, 1, 0, 1 and, rounded to four decimals, 0.8415, "
-        "0.5403, 0.0100, 1.0000 (the last is 0.99995).",
+        "Print the codes of positions 0 and 1 with dim 4. They must be 0, 1, 0, 1 and, rounded to four decimals, "
+        "0.8415, 0.5403, 0.0100, 1.0000 (the last is 0.99995).",
         "Take one thing at a time: the angle of each pair, then its sine and cosine, then the order of the columns.",
         "Each pair's angle is the position times the pair's frequency; the frequency is the base raised to minus twice "
         "the pair's number over dim; the sine goes into the even column, the cosine into the odd one after it.",
@@ -469,7 +487,8 @@ HINTS = {
     "waves": (
         "Look at the row of position 0, where every angle is zero.",
         "It is about which of the two waves stands in which column of a pair.",
-        "The even column of a pair is the sine of the pair's angle, the odd column after it the cosine of the same angle.",
+        "The even column of a pair is the sine of the pair's angle, the odd column after it the cosine of the same "
+        "angle.",
     ),
     "layout": (
         "Look at the order of the columns.",
@@ -479,8 +498,8 @@ HINTS = {
     "exponent": (
         "Look at where the frequencies are computed, before any sine.",
         "It is about the exponent of the base: how it depends on the pair's number and on dim.",
-        "The frequency of a pair is the base raised to minus twice the pair's number, divided by dim; pairs are counted "
-        "from zero, and both waves of a pair share it.",
+        "The frequency of a pair is the base raised to minus twice the pair's number, divided by dim; pairs are "
+        "counted from zero, and both waves of a pair share it.",
     ),
     "base": (
         "Look at where the frequencies are computed, before any sine.",
