@@ -4,13 +4,20 @@ A chapter calls :func:`setup` once, in its cell of imports. Importing this packa
 It is the one part of the library that needs matplotlib.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
 from posenc_lib.figures.facts import describe
 from posenc_lib.figures.style import STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["STYLE", "describe", "setup"]
 
 
-def setup():
+def setup() -> None:
     """Give this session the book's figure style, and figures a text that says what they show.
 
     The text replaces ``<Figure size 560x340 with 1 Axes>``. It is stored beside each picture, where
@@ -22,8 +29,12 @@ def setup():
     # "default" first: a reader's own matplotlibrc must not change what the chapter shows.
     matplotlib.style.use(["default", STYLE])
     # A method, for IPython's inline backend removes the formatters registered for Figure.
-    Figure._repr_pretty_ = _repr_pretty_
+    Figure._repr_pretty_ = _repr_pretty_  # type: ignore[attr-defined]
 
 
-def _repr_pretty_(figure, printer, cycle):
+class _Printer(Protocol):
+    def text(self, text: str, /) -> None: ...
+
+
+def _repr_pretty_(figure: Figure, printer: _Printer, cycle: bool) -> None:
     printer.text(describe(figure))

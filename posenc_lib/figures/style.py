@@ -1,12 +1,14 @@
 """The book's matplotlib style, as a dictionary of settings."""
 
+from __future__ import annotations
+
 from cycler import cycler
 
 # Okabe and Ito's palette, told apart with every common form of colour blindness. Its yellow is
 # left out: it is too faint on white.
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 
-STYLE = {
+STYLE: dict[str, object] = {
     "figure.figsize": (5.6, 3.4),  # small, so that the text stays legible on a phone
     "figure.dpi": 144,
     "savefig.dpi": "figure",

@@ -4,15 +4,18 @@ A value is printed to five digits of the largest one beside it, not of itself: t
 where an exact sum has 0 prints as 0.0000, on every machine.
 """
 
+from __future__ import annotations
+
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 DECIMALS = 4  # after the leading digit of the scale: five digits in all
 PROJECTIONS = 3
 
 
-def number(value, scale):
+def number(value: float, scale: float) -> str:
     """``value`` as text, to five digits of ``scale``."""
     if not np.isfinite(value):
         return str(float(value))
@@ -24,14 +27,14 @@ def number(value, scale):
     return f"{mantissa}e{exponent:+03d}"
 
 
-def numbers(values, scale=0.0):
+def numbers(values: ArrayLike, scale: float = 0.0) -> str:
     """Several values as text, to five digits of the largest of them and of ``scale``."""
     values = np.atleast_1d(np.asarray(values, dtype=float))
     scale = max(scale, _largest(values))
     return " ".join(number(value, scale) for value in values)
 
 
-def summarise(array, scale=0.0):
+def summarise(array: ArrayLike, scale: float = 0.0) -> str:
     """An array's shape, extremes, mean, root mean square and projections on fixed random directions.
 
     The projections depend on the order of the values, so they tell apart what has the same range
@@ -51,16 +54,16 @@ def summarise(array, scale=0.0):
     return f"{shape}{missing}: min {low} max {high} mean {mean} rms {rms} projections {' '.join(projections)}"
 
 
-def _directions(size):
+def _directions(size: int) -> NDArray[np.float64]:
     # RandomState's stream is frozen: the same numbers under every version of NumPy.
     return np.random.RandomState(0).uniform(-1, 1, (PROJECTIONS, size))
 
 
-def _largest(values):
+def _largest(values: NDArray[np.float64]) -> float:
     finite = np.abs(values[np.isfinite(values)])
-    return finite.max() if finite.size else 0.0
+    return float(finite.max()) if finite.size else 0.0
 
 
-def _exponent(scale):
+def _exponent(scale: float) -> int:
     """Power of ten of ``scale`` after rounding it, so that 1 and 0.9999999 have the same."""
     return int(f"{scale:.{DECIMALS}e}".split("e")[1])
