@@ -1,26 +1,26 @@
-"""How long rope takes and how wrong it is, side by side in one process.
+"""How long rope takes, there and back, and how wrong it is, side by side in one process.
 
     python benchmarks/rope.py
 
 One thread, CPU time of the process, median of rounds in which every candidate has its turn. The unit is
 the time that `out.copy_(x)` takes for the same x, one read and one write: the ratio to it says more about
-another machine than milliseconds do. Angles are computed in each call of ours; the peers get tables that
-were computed before. The error is the largest of a pair relative to its length, over the tokens checked,
-against the NumPy twin at the same positions, which is within 3e-9 of the truth there. A peer that is not
-installed is left out.
+another machine than milliseconds do. "and back" is the same call with a graph and the gradient of x by it.
+Angles are computed in each call of ours; the peers get tables that were computed before. The error is the
+largest of a pair relative to its length, over the tokens checked, against the NumPy twin at the same
+positions, which is within 3e-9 of the truth there. A peer that is not installed is left out.
 
 Fresh results of 32 MiB and more cost page faults, several times the copy itself, unless the allocator
 keeps its blocks as a GPU's does. To measure that case (glibc):
 
-    MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=4000000000 python benchmarks/rope.py
+    export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=4000000000
+    python benchmarks/rope.py
 """
 
 import functools
-import statistics
-import time
 
 import numpy as np
 import torch
+from timing import medians
 
 from posenc_lib import frequencies
 from posenc_lib import numpy as plain
@@ -50,35 +50,38 @@ def transformers_llama(x, cos, sin):
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def rotary_embedding_torch(x, theta, positions):
+def rotary_embedding_torch(theta, positions):
     from rotary_embedding_torch import RotaryEmbedding
 
-    module = RotaryEmbedding(x.shape[-1], custom_freqs=torch.tensor(theta, dtype=torch.float32), cache_if_possible=False)
-    module.requires_grad_(False)
-    return lambda: module.rotate_queries_or_keys(x, offset=int(positions[0]))
+    theta = torch.tensor(theta, dtype=torch.float32)
+    module = RotaryEmbedding(2 * len(theta), custom_freqs=theta, cache_if_possible=False).requires_grad_(False)
+    return lambda x: module.rotate_queries_or_keys(x, offset=int(positions[0]))
 
 
-def candidates(x, positions, theta):
-    """Name → (layout, a function of no argument that returns the turned x)."""
-    tables = float32_tables(positions, theta)
+def candidates(positions, theta, dtype):
+    """Name → (layout, a function that returns x turned)."""
+    cos, sin = float32_tables(positions, theta)
     found = {}
     for layout in ("interleaved", "half"):
-        compiled = torch.compile(functools.partial(fast.rope, layout=layout), fullgraph=True, dynamic=False)
-        found[f"posenc_lib.torch, {layout}"] = layout, functools.partial(fast.rope, x, positions, theta, layout=layout)
-        found[f"posenc_lib.torch, {layout}, compiled"] = layout, functools.partial(compiled, x, positions, theta)
-        quarter = theta[: len(theta) // 4]
-        found[f"posenc_lib.torch, {layout}, a quarter turns"] = None, functools.partial(
-            fast.rope, x, positions, quarter, layout=layout
-        )
-    found["Meta's llama"] = "interleaved", functools.partial(metas_llama, x, *tables)
-    found["transformers' Llama"] = "half", functools.partial(transformers_llama, x, *tables)
+        ours = functools.partial(fast.rope, positions=positions, frequencies=theta, layout=layout)
+        compiled = torch.compile(ours, fullgraph=True, dynamic=False)
+        found[f"posenc_lib.torch, {layout}"] = layout, ours
+        found[f"posenc_lib.torch, {layout}, compiled"] = layout, compiled
+        quarter = functools.partial(ours, frequencies=theta[: len(theta) // 4])
+        found[f"posenc_lib.torch, {layout}, a quarter turns"] = None, quarter
+    found["Meta's llama"] = "interleaved", functools.partial(metas_llama, cos=cos, sin=sin)
+    found["transformers' Llama"] = "half", functools.partial(transformers_llama, cos=cos, sin=sin)
     try:
-        found["rotary-embedding-torch"] = "interleaved", rotary_embedding_torch(x, theta, positions)
+        found["rotary-embedding-torch"] = "interleaved", rotary_embedding_torch(theta, positions)
     except ImportError:
         print("rotary-embedding-torch is not installed and left out.")
-    if x.dtype == torch.float32:
-        found["posenc_lib.numpy, float64"] = None, functools.partial(plain.rope, x.numpy(), positions.numpy(), theta)
+    if dtype == torch.float32:
+        found["posenc_lib.numpy, float64"] = None, lambda x: plain.rope(x.numpy(), positions.numpy(), theta)
     return found
+
+
+def there_and_back(turn, x, gradient):
+    return torch.autograd.grad(turn(x), x, gradient)
 
 
 def largest_error(turned, x, positions, theta, layout):
@@ -94,39 +97,35 @@ def largest_error(turned, x, positions, theta, layout):
     return (lengths(wrong) / lengths(x)).max()
 
 
-def medians(functions):
-    seconds = {name: [] for name in functions}
-    for _ in range(ROUNDS):
-        for name, function in functions.items():
-            start = time.process_time()
-            function()
-            seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def many(function, times):
-    for _ in range(times):
-        function()
-
-
 def compare(shape, dtype):
     torch._dynamo.reset()
     x = torch.randn(shape).to(dtype)
     out, positions = torch.empty_like(x), torch.arange(LAST - shape[-2] + 1, LAST + 1)
     theta = frequencies.rope(shape[-1], base=10000.0)
-    turns = candidates(x, positions, theta)
+    turns = candidates(positions, theta, dtype)
     errors = {
-        name: largest_error(turn(), x, positions, theta, layout) for name, (layout, turn) in turns.items() if layout
+        name: largest_error(turn(x), x, positions, theta, layout) for name, (layout, turn) in turns.items() if layout
     }
-    times = max(1, 2**19 // x.numel())  # short calls are timed in bunches
-    functions = {"out.copy_(x)": lambda: out.copy_(x), **{name: turn for name, (_, turn) in turns.items()}}
-    taken = medians({name: functools.partial(many, function, times) for name, function in functions.items()})
+    learned = x.clone().requires_grad_()
+    functions = {"out.copy_(x)": lambda: out.copy_(x)}
+    for name, (_, turn) in turns.items():
+        functions[name] = functools.partial(turn, x)
+        if "numpy" not in name:
+            functions[name + " and back"] = functools.partial(there_and_back, turn, learned, out)
+    taken = medians(functions, rounds=ROUNDS, times=max(1, 2**19 // x.numel()))
+    report(f"{shape}, {dtype}, positions up to {LAST}; torch {torch.__version__}", taken, errors)
+
+
+def report(title, taken, errors):
     unit = taken["out.copy_(x)"]
-    print(f"\n{shape}, {dtype}, positions up to {LAST}; torch {torch.__version__}\n")
-    print(f"{'':45} {'copies':>7} {'ms':>9} {'error':>9}")
+    print(f"\n{title}\n\n{'':45} {'copies':>7} {'ms':>9} {'error':>9} {'and back':>9} {'ms':>9}")
     for name, seconds in taken.items():
-        error = f"{errors[name]:9.1e}" if name in errors else ""
-        print(f"{name:45} {seconds / unit:7.2f} {1000 * seconds / times:9.3f} {error:>9}")
+        if name.endswith(" and back"):
+            continue
+        error = f"{errors[name]:9.1e}" if name in errors else " " * 9
+        back = taken.get(name + " and back")
+        both = f"{back / unit:9.2f} {1000 * back:9.3f}" if back else ""
+        print(f"{name:45} {seconds / unit:7.2f} {1000 * seconds:9.3f} {error} {both}".rstrip())
 
 
 def main():

@@ -9,12 +9,11 @@ one against mpmath at positions up to a million. A peer that is not installed is
 """
 
 import functools
-import statistics
-import time
 
 import mpmath
 import numpy as np
 import torch
+from timing import medians
 
 from posenc_lib import numpy as plain
 from posenc_lib import torch as fast
@@ -76,16 +75,6 @@ def largest_error(name, encoding, reference):
     return np.abs(rows - reference).max()
 
 
-def medians(functions):
-    seconds = {name: [] for name in functions}
-    for _ in range(ROUNDS):
-        for name, function in functions.items():
-            start = time.process_time()
-            function()
-            seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def main():
     torch.set_num_threads(1)
     positions = torch.arange(LAST - LENGTH + 1, LAST + 1)
@@ -93,7 +82,7 @@ def main():
     encoders = candidates(positions)
     reference = exact([int(positions[i]) for i in CHECKED])
     errors = {name: largest_error(name, encode(), reference) for name, encode in encoders.items()}
-    times = medians({"out.copy_(x), float32": lambda: out.copy_(x), **encoders})
+    times = medians({"out.copy_(x), float32": lambda: out.copy_(x), **encoders}, rounds=ROUNDS)
     unit = times["out.copy_(x), float32"]
     print(f"{LENGTH} positions up to {LAST}, dim {DIM}; torch {torch.__version__}, NumPy {np.__version__}\n")
     print(f"{'':38} {'copies':>7} {'ms':>8} {'error':>9}")

@@ -1,43 +1,80 @@
-"""The shapes and the layouts that rope accepts; one rule for both twins."""
+"""The shapes, the layouts and the factors that rope accepts; one rule for both twins."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
 
 from posenc_lib import _position_shapes
 
 LAYOUTS = ("interleaved", "half")
 
 
-def check(x, positions, frequencies, layout):
-    """Raise a ValueError that names what does not fit; the first three are shapes."""
+def check(
+    x: Sequence[int],
+    positions: Sequence[int],
+    frequencies: Sequence[int],
+    layout: str,
+    *,
+    operation: str = "rope",
+    name: str = "x",
+) -> None:
+    """Raise a ValueError that names what does not fit; the first three are shapes, `name` is what x is called."""
     x, positions, frequencies = tuple(x), tuple(positions), tuple(frequencies)
-    if layout not in LAYOUTS:
-        raise ValueError(
-            f"rope: unknown layout {layout!r}. 'interleaved' pairs dimensions (2i, 2i+1); 'half' pairs "
-            "(i, i+r/2), r being twice the number of frequencies."
-        )
+    check_layout(operation, layout)
     if len(x) < 2:
-        raise ValueError(f"rope: x must be (..., T, dim), got {x}.")
-    _check_frequencies(x, frequencies)
-    if not _position_shapes.fit(x[:-1], positions):
-        raise ValueError(_misfit(x, positions))
-
-
-def _check_frequencies(x, frequencies):
-    if len(frequencies) != 1:
-        raise ValueError(f"rope: frequencies must have one axis, got {frequencies}.")
+        raise ValueError(f"{operation}: {name} must be (..., T, dim), got {x}.")
+    check_frequencies(operation, frequencies)
     n, dim = frequencies[0], x[-1]
-    if n == 0:
-        raise ValueError("rope: frequencies is empty, so nothing would turn. To leave x as it is, do not call rope.")
     if 2 * n > dim:
         raise ValueError(
-            f"rope: every frequency turns two dimensions; {n} of them need {2 * n}, and x {x} has {dim}. "
+            f"{operation}: every frequency turns two dimensions; {n} of them need {2 * n}, and {name} {x} has {dim}. "
             f"Pass at most {dim // 2}."
+        )
+    if not _position_shapes.fit(x[:-1], positions):
+        raise ValueError(_misfit(operation, name, x, positions))
+
+
+def check_layout(operation: str, layout: str) -> None:
+    """Raise a ValueError when there is no such layout."""
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"{operation}: unknown layout {layout!r}. 'interleaved' pairs dimensions (2i, 2i+1); 'half' pairs "
+            "(i, i+r/2), r being twice the number of frequencies."
         )
 
 
-def _misfit(x, positions):
+def check_frequencies(operation: str, frequencies: Sequence[int]) -> None:
+    """Raise a ValueError when an array of this shape holds no frequencies."""
+    if len(frequencies) != 1:
+        raise ValueError(f"{operation}: frequencies must have one axis, got {tuple(frequencies)}.")
+    if frequencies[0] == 0:
+        raise ValueError(
+            f"{operation}: frequencies is empty, so nothing would turn. To leave x as it is, do not call {operation}."
+        )
+
+
+def positive_factor(operation: str, attention_factor: float) -> float:
+    """Return `attention_factor` as a float, or say why nothing can be multiplied by it."""
+    if isinstance(attention_factor, bool) or not isinstance(attention_factor, numbers.Real):
+        raise TypeError(
+            f"{operation}: attention_factor must be a number, got {attention_factor!r} "
+            f"({type(attention_factor).__name__})."
+        )
+    if not 0 < attention_factor < math.inf:  # comparisons only: torch.compile can follow them
+        raise ValueError(
+            f"{operation}: attention_factor must be finite and above 0, got {attention_factor}. It multiplies queries "
+            "and keys alike, so logits by its square; 1 leaves them as they are."
+        )
+    return float(attention_factor)
+
+
+def _misfit(operation: str, name: str, x: tuple[int, ...], positions: tuple[int, ...]) -> str:
     T, between = x[-2], len(x) - 3
     message = (
-        f"rope: positions {positions} do not fit x {x}. Pass shape ({T},), or as many axes as x has "
-        f"before dim, each of x's size or 1, the last {T}."
+        f"{operation}: positions {positions} do not fit {name} {x}. Pass shape ({T},), or as many axes as {name} has "
+        f"before dim, each of {name}'s size or 1, the last {T}."
     )
     if len(positions) == 2 and between > 0:
         ones, nones = "1, " * between, "None, " * between

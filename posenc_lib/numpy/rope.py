@@ -1,12 +1,23 @@
 """Rotary position embedding."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _rope_arguments
 from posenc_lib.numpy._positions import as_positions
 
 
-def rope(x, positions, frequencies, *, layout="interleaved"):
+def rope(
+    x: ArrayLike,
+    positions: ArrayLike | range,
+    frequencies: ArrayLike,
+    *,
+    layout: str = "interleaved",
+    attention_factor: float = 1.0,
+    out: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Turn pair i of x at position m by the angle +mθ_i: (a, b) → (a cos mθ_i − b sin mθ_i, a sin mθ_i + b cos mθ_i).
 
     For queries and keys, never for values: the dot product of a turned query and a turned key sees
@@ -28,24 +39,33 @@ def rope(x, positions, frequencies, *, layout="interleaved"):
         Which dimensions are a pair: "interleaved" (2i, 2i + 1), as in the paper and in Meta's Llama;
         "half" (i, i + r/2), as in GPT-NeoX and in the transformers package's Llama. Weights
         trained with one are scrambled by the other.
+    attention_factor : float
+        Multiplies what turns, and not the rest: the logits of what turns by its square. YaRN and
+        LongRoPE ask for one; above 0.
+    out : numpy.ndarray, optional
+        Where the result is written: float64, of x's shape. It may be x itself, which then turns in
+        place, or overlap it.
 
     Returns
     -------
     numpy.ndarray
-        Shape of x, float64; a copy. For |θ_i| ≤ 1 the error of a pair, relative to its length,
-        stays below max(1, |m|) · 3e-16.
+        Shape of x, float64; a copy, or `out`. For |θ_i| ≤ 1 the error of a pair, relative to the
+        length it should have, stays below max(1, |m|) · 3e-16.
 
     Raises
     ------
     TypeError
-        An array holds no real numbers, or positions or frequencies are float16.
+        An array holds no real numbers, positions or frequencies are float16, `out` is no array or
+        `attention_factor` no number.
     ValueError
         The shapes do not fit, there is no frequency or one is not finite, a position is not finite
-        or too large, or the layout is unknown.
+        or too large, the layout is unknown, `out` has another dtype, or `attention_factor` is not
+        finite and above 0.
 
     References
     ----------
-    Su et al. (2021), "RoFormer", equations 14, 15 and 34.
+    Su et al. (2021), "RoFormer", equations 14, 15 and 34; for the factor Peng et al. (2023), "YaRN",
+    section 3.4, which also says why it may stand here.
 
     Examples
     --------
@@ -53,26 +73,37 @@ def rope(x, positions, frequencies, *, layout="interleaved"):
     array([[1., 0.],
            [0., 1.]])
     """
-    x = _as_real("x", x).astype(np.float64)  # a copy, in which the pairs turn
+    x = _as_real("x", x)
     positions = as_positions("rope", positions)
     frequencies = _as_frequencies(frequencies)
     _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _rope_arguments.positive_factor("rope", attention_factor)
     angles = positions[..., None] * frequencies
-    cos, sin = np.cos(angles), np.sin(angles)
+    cos, sin = factor * np.cos(angles), factor * np.sin(angles)
+    turned = np.empty(x.shape) if out is None else _checked_out(out, x.shape)
+    turned[...] = x
     first, second = _pairs(len(frequencies), layout)
-    a, b = x[..., first], x[..., second]
-    x[..., first], x[..., second] = a * cos - b * sin, a * sin + b * cos
-    return x
+    a, b = turned[..., first], turned[..., second]
+    turned[..., first], turned[..., second] = a * cos - b * sin, a * sin + b * cos
+    return turned
 
 
-def _pairs(n, layout):
+def _pairs(n: int, layout: str) -> tuple[slice, slice]:
     """The places of the first and of the second members of n pairs."""
     if layout == "interleaved":
         return slice(0, 2 * n, 2), slice(1, 2 * n, 2)
     return slice(0, n), slice(n, 2 * n)
 
 
-def _as_frequencies(frequencies):
+def _checked_out(out: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"rope: out must be a numpy.ndarray, got {type(out).__name__}.")
+    if out.shape != shape or out.dtype != np.float64:
+        raise ValueError(f"rope: out must have x's shape and float64, {shape}; got {out.shape} {out.dtype}.")
+    return out
+
+
+def _as_frequencies(frequencies: ArrayLike) -> NDArray[np.float64]:
     frequencies = _as_real("frequencies", frequencies)
     if frequencies.dtype == np.float16:
         raise TypeError("rope: frequencies are float16, which turns far positions wrongly. Pass float64.")
@@ -83,8 +114,8 @@ def _as_frequencies(frequencies):
     return frequencies.astype(np.float64)
 
 
-def _as_real(name, array):
-    array = np.asarray(array)
+def _as_real(name: str, values: ArrayLike) -> NDArray[np.generic]:
+    array = np.asarray(values)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"rope: {name} must hold real numbers, got dtype {array.dtype}.")
     return array
