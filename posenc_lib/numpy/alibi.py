@@ -1,12 +1,16 @@
 """ALiBi: attention with linear biases."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _alibi_shapes, _checks
-from posenc_lib.numpy._positions import as_positions
+from posenc_lib import _checks
+from posenc_lib.numpy._floating import floating
+from posenc_lib.numpy._relative import as_pair, distances
 
 
-def alibi_slopes(num_heads, *, dtype=None):
+def alibi_slopes(num_heads: int, *, dtype: DTypeLike | None = None) -> NDArray[np.float64]:
     """Return the slope of each head, 2^(−8(h+1)/H) for h = 0 … H − 1 when H is a power of two.
 
     For any other number of heads the paper gives no rule; this is that of the authors' code, which
@@ -46,12 +50,18 @@ def alibi_slopes(num_heads, *, dtype=None):
     array([0.25      , 0.0625    , 0.015625  , 0.00390625, 0.5       ,
            0.125     ])
     """
-    dtype = _floating("alibi_slopes", dtype)
+    result_dtype = floating("alibi_slopes", dtype)
     num_heads = _checks.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
-    return _slopes(num_heads).astype(dtype)
+    return _slopes(num_heads).astype(result_dtype)
 
 
-def alibi_bias(num_heads, query_positions, key_positions, *, dtype=None):
+def alibi_bias(
+    num_heads: int,
+    query_positions: ArrayLike,
+    key_positions: ArrayLike,
+    *,
+    dtype: DTypeLike | None = None,
+) -> NDArray[np.float64]:
     """Return −slope · |m − n| for each head, query position m and key position n.
 
     The paper is causal: it defines the bias for keys at or before their query, n ≤ m, and that is all
@@ -104,24 +114,15 @@ def alibi_bias(num_heads, query_positions, key_positions, *, dtype=None):
     >>> alibi_bias(2, [2], range(3))[0] * 16     # decoding token 2 on its own
     array([[-2., -1.,  0.]])
     """
-    dtype = _floating("alibi_bias", dtype)
+    result_dtype = floating("alibi_bias", dtype)
     num_heads = _checks.integer("alibi_bias", "num_heads", num_heads, at_least=1)
-    m, n = as_positions("alibi_bias", query_positions), as_positions("alibi_bias", key_positions)
-    _alibi_shapes.check(m, n)
+    m, n = as_pair("alibi_bias", query_positions, key_positions)
     # Subtracted from 0, for a minus sign alone would print −0 on the diagonal.
-    nearness = 0 - np.abs(m[..., :, None] - n[..., None, :])
-    return (_slopes(num_heads)[:, None, None] * nearness[..., None, :, :]).astype(dtype)
+    return (0 - _slopes(num_heads)[:, None, None] * distances(m, n)[..., None, :, :]).astype(result_dtype)
 
 
-def _slopes(num_heads):
+def _slopes(num_heads: int) -> NDArray[np.float64]:
     power = 2 ** (num_heads.bit_length() - 1)  # the largest power of two that is not above num_heads
     first = np.arange(1, power + 1) / power
     between = np.arange(1, 2 * (num_heads - power), 2) / (2 * power)
     return 2.0 ** (-8 * np.concatenate([first, between]))
-
-
-def _floating(operation, dtype):
-    dtype = np.dtype(np.float64 if dtype is None else dtype)
-    if dtype.kind != "f":
-        raise TypeError(f"{operation}: dtype must be floating, to hold fractions; got {dtype}.")
-    return dtype

@@ -1,13 +1,16 @@
 """ALiBi: attention with linear biases."""
 
+from __future__ import annotations
+
 import torch
+from numpy.typing import ArrayLike
 
-from posenc_lib import _alibi_shapes, _checks
-from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
-from posenc_lib.torch._positions import as_positions
+from posenc_lib import _checks
+from posenc_lib.torch._floating import at_least_float32, floating
+from posenc_lib.torch._relative import as_pair, distances
 
 
-def alibi_slopes(num_heads, *, dtype=None):
+def alibi_slopes(num_heads: int, *, dtype: torch.dtype | None = None) -> torch.Tensor:
     """Return the slope of each head, 2^(−8(h+1)/H) for h = 0 … H − 1 when H is a power of two.
 
     For any other number of heads the paper gives no rule; this is that of the authors' code, which
@@ -47,14 +50,20 @@ def alibi_slopes(num_heads, *, dtype=None):
     >>> alibi_slopes(6)
     tensor([0.2500, 0.0625, 0.0156, 0.0039, 0.5000, 0.1250])
     """
-    dtype = _floating("alibi_slopes", dtype)
+    dtype = floating("alibi_slopes", dtype)
     num_heads = _checks.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
     default_device = torch.empty(0).device  # torch.compile cannot follow torch.get_default_device()
     # A set needs its member's value: torch.compile, which may hold a number as a symbol, looks it up.
     return _slopes(*{num_heads}).to(dtype).to(default_device)
 
 
-def alibi_bias(num_heads, query_positions, key_positions, *, dtype=None):
+def alibi_bias(
+    num_heads: int,
+    query_positions: torch.Tensor | ArrayLike,
+    key_positions: torch.Tensor | ArrayLike,
+    *,
+    dtype: torch.dtype | None = None,
+) -> torch.Tensor:
     """Return −slope · |m − n| for each head, query position m and key position n.
 
     Differentiable in positions that are floating.
@@ -113,56 +122,24 @@ def alibi_bias(num_heads, query_positions, key_positions, *, dtype=None):
     >>> alibi_bias(2, [2], range(3))[0] * 16     # decoding token 2 on its own
     tensor([[-2., -1.,  0.]])
     """
-    dtype = _floating("alibi_bias", dtype)
+    dtype = floating("alibi_bias", dtype)
     num_heads = _checks.integer("alibi_bias", "num_heads", num_heads, at_least=1)
-    m, n = _on_one_device(query_positions, key_positions)
-    _alibi_shapes.check(m, n)
-    # Half precision is for the result: in bfloat16 a distance of 257 would be 256.
-    precision = torch.float64 if dtype == torch.float64 else torch.float32
+    m, n = as_pair("alibi_bias", query_positions, key_positions)
+    precision = at_least_float32(dtype)
     slopes = _slopes(*{num_heads}).to(precision).to(m.device)
-    nearness = _nearness(m, n).to(precision).to(m.device)
-    return (slopes[:, None, None] * nearness[..., None, :, :]).to(dtype)
-
-
-def _nearness(m, n):
-    """Return −|m − n|: in integers where all are, else in float64."""
-    floating = m.is_floating_point() or n.is_floating_point()
-    if floating and m.device.type in DEVICES_WITHOUT_FLOAT64:
-        m, n = m.cpu(), n.cpu()
-    exact = torch.float64 if floating else torch.int64
     # Subtracted from 0, for a minus sign alone would print −0 on the diagonal.
-    return 0 - (m.to(exact)[..., :, None] - n.to(exact)[..., None, :]).abs()
+    return (0 - slopes[:, None, None] * distances(m, n, precision)[..., None, :, :]).to(dtype)
 
 
-def _on_one_device(query_positions, key_positions):
-    """Return both as tensors; what is no tensor goes to the device of what is one."""
-    tensors = [p for p in (query_positions, key_positions) if isinstance(p, torch.Tensor)]
-    device = tensors[0].device if tensors else None
-    m, n = (as_positions("alibi_bias", p, device) for p in (query_positions, key_positions))
-    if m.device != n.device:
-        raise ValueError(
-            f"alibi_bias: query_positions are on {m.device}, key_positions are on {n.device}. "
-            "Move one to the other."
-        )
-    return m, n
-
-
-def _slopes(num_heads):
+def _slopes(num_heads: int) -> torch.Tensor:
     power = 2 ** (num_heads.bit_length() - 1)  # the largest power of two that is not above num_heads
     slopes = _ladder(power) + _ladder(2 * power)[::2][: num_heads - power]
     return torch.tensor(slopes, dtype=torch.float64, device="cpu")
 
 
 # A constant for torch.compile; see _frequencies in sinusoidal.py.
-_slopes._dynamo_marked_constant = True
+_slopes._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _ladder(heads):
+def _ladder(heads: int) -> list[float]:
     return [2 ** (-8 * (h + 1) / heads) for h in range(heads)]
-
-
-def _floating(operation, dtype):
-    dtype = torch.get_default_dtype() if dtype is None else dtype
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise TypeError(f"{operation}: dtype must be a floating torch.dtype, to hold fractions; got {dtype!r}.")
-    return dtype

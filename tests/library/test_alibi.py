@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import posenc_lib.numpy as pe
 import posenc_lib.torch
+from posenc_lib.torch import _relative
 
 
 def values(array):
@@ -102,7 +103,8 @@ def in_words(num_heads, query_positions, key_positions):
 @pytest.mark.parametrize("num_heads", [1, 2, 5, 8, 12])
 @pytest.mark.parametrize(
     ("queries", "keys"),
-    [(range(5), range(5)), ([7], range(8)), (range(4, 8), range(8)), ([0.5, -3], [1e-3, 2.25, -4]), ([], [1]), ([1], [])],
+    [(range(5), range(5)), ([7], range(8)), (range(4, 8), range(8)), ([0.5, -3], [1e-3, 2.25, -4]), ([], [1]),
+     ([1], [])],
     ids=repr,
 )  # fmt: skip
 def test_against_the_definition_in_a_loop(twin, num_heads, queries, keys):
@@ -291,8 +293,8 @@ LEADING = "the leading axes differ, and broadcasting them could hide a mistake"
 
 @pytest.mark.parametrize(
     ("wrong", "queries", "keys"),
-    [(NO_TOKENS, (), (3,)), (NO_TOKENS, (3,), ()), (NO_TOKENS, (), ()), (LEADING, (2, 1), (3,)), (LEADING, (3,), (1, 3)),
-     (LEADING, (2, 3), (1, 3)), (LEADING, (2, 3, 1), (3, 2, 1))],
+    [(NO_TOKENS, (), (3,)), (NO_TOKENS, (3,), ()), (NO_TOKENS, (), ()), (LEADING, (2, 1), (3,)),
+     (LEADING, (3,), (1, 3)), (LEADING, (2, 3), (1, 3)), (LEADING, (2, 3, 1), (3, 2, 1))],
 )  # fmt: skip
 def test_shapes_that_do_not_fit(twin, wrong, queries, keys):
     with pytest.raises(ValueError) as refusal:
@@ -358,12 +360,13 @@ def test_default_device_and_dtype():
 def test_dtype_that_is_no_torch_dtype(dtype):
     with pytest.raises(TypeError) as refusal:
         posenc_lib.torch.alibi_slopes(2, dtype=dtype)
-    assert str(refusal.value) == f"alibi_slopes: dtype must be a floating torch.dtype, to hold fractions; got {dtype!r}."
+    said = f"alibi_slopes: dtype must be a floating torch.dtype, to hold fractions; got {dtype!r}."
+    assert str(refusal.value) == said
 
 
 def test_device_without_float64(monkeypatch):
     """Apple's has none: real positions must leave it, integers stay. What leaves the meta device is refused."""
-    monkeypatch.setattr(posenc_lib.torch.alibi, "DEVICES_WITHOUT_FLOAT64", {"meta"})
+    monkeypatch.setattr(_relative, "DEVICES_WITHOUT_FLOAT64", {"meta"})
     there = torch.arange(3, device="meta")
     assert posenc_lib.torch.alibi_bias(4, there, there).device.type == "meta"
     with pytest.raises(NotImplementedError, match="meta"):

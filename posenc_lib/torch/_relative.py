@@ -1,0 +1,73 @@
+"""The positions of queries and keys together, and how far apart they lie."""
+
+from __future__ import annotations
+
+import torch
+from numpy.typing import ArrayLike
+
+from posenc_lib import _relative_shapes
+from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
+from posenc_lib.torch._positions import as_positions
+
+
+def as_pair(
+    operation: str,
+    query_positions: torch.Tensor | ArrayLike,
+    key_positions: torch.Tensor | ArrayLike,
+    **beside: object,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both as tensors on one device, shapes (..., T) and (..., S), or say why they are no such positions.
+
+    What is no tensor goes to the device of what is one. `beside` are the other arguments of the operation that
+    may be tensors, by name: they must lie on that device too.
+    """
+    device = _one_device(operation, {**beside, "query_positions": query_positions, "key_positions": key_positions})
+    m, n = (as_positions(operation, p, device) for p in (query_positions, key_positions))
+    _relative_shapes.check(operation, m.shape, n.shape)
+    return m, n
+
+
+def as_integer_pair(
+    operation: str,
+    query_positions: torch.Tensor | ArrayLike,
+    key_positions: torch.Tensor | ArrayLike,
+    **beside: object,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both in int64, likewise."""
+    m, n = as_pair(operation, query_positions, key_positions, **beside)
+    for name, positions in (("query_positions", m), ("key_positions", n)):
+        if positions.is_floating_point() and positions.numel():
+            raise TypeError(
+                f"{operation}: {name} must be integers, for only whole distances have a row in the table; got dtype "
+                f"{positions.dtype}."
+            )
+    return m.to(torch.int64), n.to(torch.int64)
+
+
+def distances(m: torch.Tensor, n: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return |m − n| for each query and key, shape (..., T, S): subtracted exactly, then rounded to `dtype`."""
+    device = m.device
+    floating = m.is_floating_point() or n.is_floating_point()
+    if floating and device.type in DEVICES_WITHOUT_FLOAT64:
+        m, n = m.cpu(), n.cpu()
+    exact = torch.float64 if floating else torch.int64
+    return (m.to(exact)[..., :, None] - n.to(exact)[..., None, :]).abs().to(dtype).to(device)
+
+
+def _one_device(operation: str, arguments: dict[str, object]) -> torch.device | None:
+    """Return the device of those that are tensors, None if none is, or say which two lie apart."""
+    tensors = [(name, value.device) for name, value in arguments.items() if isinstance(value, torch.Tensor)]
+    if not tensors:
+        return None
+    (first, device), *rest = tensors
+    for name, other in rest:
+        if other != device:
+            raise ValueError(
+                f"{operation}: {first} {_are(first)} on {device}, {name} {_are(name)} on {other}. "
+                "Move one to the other."
+            )
+    return device
+
+
+def _are(name: str) -> str:
+    return "are" if name.endswith("s") else "is"
