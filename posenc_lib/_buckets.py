@@ -12,7 +12,7 @@ from posenc_lib import _checks
 LARGEST_DISTANCE = 2**31
 
 
-def settings(bidirectional, num_buckets, max_distance):
+def settings(bidirectional: bool, num_buckets: int, max_distance: int) -> tuple[int, int]:
     """Return (buckets for one direction, max_distance) as ints, or say why there are no such buckets."""
     directions = 2 if bidirectional else 1
     num_buckets = _checks.integer("t5_bucket", "num_buckets", num_buckets, at_least=2 * directions)
@@ -32,7 +32,7 @@ def settings(bidirectional, num_buckets, max_distance):
 
 
 @functools.cache
-def boundaries(buckets, max_distance):
+def boundaries(buckets: int, max_distance: int) -> tuple[int, ...]:
     """Return the smallest distance of bucket 1, 2, … for one direction, as a tuple of ints.
 
     The first half of the buckets holds one distance each. From there on the boundaries grow
@@ -43,9 +43,9 @@ def boundaries(buckets, max_distance):
     return (*range(1, exact + 1), *(_boundary(exact, max_distance, j, rest) for j in range(1, rest)))
 
 
-def _boundary(exact, max_distance, j, rest):
+def _boundary(exact: int, max_distance: int, j: int, rest: int) -> int:
     """Return the smallest integer n ≥ exact · (max_distance / exact)^(j / rest)."""
-    near = exact * (max_distance / exact) ** (j / rest)
+    near: float = exact * (max_distance / exact) ** (j / rest)
     n = round(near)
     if abs(near - n) > 1e-12 * near:  # far enough from n: `near` has 14 digits at least
         return math.ceil(near)

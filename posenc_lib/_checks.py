@@ -7,7 +7,7 @@ import math
 import numbers
 
 
-def even_dim(operation, dim):
+def even_dim(operation: str, dim: int) -> int:
     """Return `dim` as an int, or say why it cannot be the size of a code made of pairs."""
     if isinstance(dim, bool) or not isinstance(dim, numbers.Integral):
         raise TypeError(f"{operation}: dim must be an integer, got {dim!r} ({type(dim).__name__}).")
@@ -22,7 +22,7 @@ def even_dim(operation, dim):
     return dim
 
 
-def base_of_frequencies(operation, base):
+def base_of_frequencies(operation: str, base: float) -> float:
     """Return `base` as a float, or say why no geometric ladder of frequencies has it."""
     if isinstance(base, bool) or not isinstance(base, numbers.Real):
         raise TypeError(f"{operation}: base must be a number, got {base!r} ({type(base).__name__}).")
@@ -34,7 +34,7 @@ def base_of_frequencies(operation, base):
     return float(base)
 
 
-def integer(operation, name, value, *, at_least):
+def integer(operation: str, name: str, value: int, *, at_least: int) -> int:
     """Return `value` as an int, or say that it is none, or too small."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{operation}: {name} must be an integer, got {value!r} ({type(value).__name__}).")

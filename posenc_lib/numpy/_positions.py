@@ -1,12 +1,15 @@
 """What may stand for a position in the NumPy twin."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # Above this, float64 no longer tells one integer from the next.
 LARGEST_EXACT = 2**53
 
 
-def as_positions(operation, positions):
+def as_positions(operation: str, positions: ArrayLike) -> NDArray[np.float64]:
     """Return `positions` as float64, or say why they are not positions."""
     positions = np.asarray(positions)
     kind = positions.dtype.kind
@@ -27,7 +30,7 @@ def as_positions(operation, positions):
     return positions.astype(np.float64)
 
 
-def as_integer_positions(operation, positions):
+def as_integer_positions(operation: str, positions: ArrayLike) -> NDArray[np.integer]:
     """Return `positions` as an integer array, or say why they cannot number the rows of a table."""
     positions = np.asarray(positions)
     if positions.size == 0:

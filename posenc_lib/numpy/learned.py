@@ -1,11 +1,14 @@
 """Learned absolute positional encoding: a table with one row a position."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib.numpy._positions import as_integer_positions
 
 
-def learned(positions, table):
+def learned(positions: ArrayLike, table: ArrayLike) -> NDArray[np.float64]:
     """Look up the row of `table` at each position.
 
     Parameters
@@ -48,4 +51,5 @@ def learned(positions, table):
             f"learned: the table has rows for positions 0 to {len(table) - 1}, got positions from "
             f"{positions.min()} to {positions.max()}. A learned table ends where its training did."
         )
-    return table[positions]
+    rows: NDArray[np.float64] = table[positions]
+    return rows

@@ -1,12 +1,17 @@
 """Sinusoidal positional encoding."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from posenc_lib import _checks, frequencies
 from posenc_lib.numpy._positions import as_positions
 
 
-def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
+def sinusoidal(
+    positions: ArrayLike, dim: int, *, base: float = 10000.0, dtype: DTypeLike | None = None
+) -> NDArray[np.float64]:
     """Encode each position p as sin(pθ_0), cos(pθ_0), sin(pθ_1), cos(pθ_1), …, with θ_i = base^(−2i/dim).
 
     Parameters

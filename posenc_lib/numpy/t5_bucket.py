@@ -1,11 +1,16 @@
 """The buckets of T5: near distances one by one, far ones together."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _buckets
 
 
-def t5_bucket(relative_position, *, bidirectional=True, num_buckets=32, max_distance=128):
+def t5_bucket(
+    relative_position: ArrayLike, *, bidirectional: bool = True, num_buckets: int = 32, max_distance: int = 128
+) -> NDArray[np.int64]:
     """Return the number of the bucket that each relative position falls into.
 
     Each direction has B buckets: half of num_buckets when bidirectional, with keys after the query in
@@ -61,13 +66,13 @@ def t5_bucket(relative_position, *, bidirectional=True, num_buckets=32, max_dist
     """
     buckets, max_distance = _buckets.settings(bidirectional, num_buckets, max_distance)
     # Nothing changes beyond max_distance, and the smallest int64 has no absolute value.
-    relative_position = np.clip(_as_signed(relative_position), -max_distance, max_distance)
-    distance = np.abs(relative_position) if bidirectional else np.maximum(-relative_position, 0)
-    bucket = np.searchsorted(_buckets.boundaries(buckets, max_distance), distance, side="right")
-    return bucket + buckets * (relative_position > 0) if bidirectional else bucket
+    relative: NDArray[np.int64] = np.clip(_as_signed(relative_position), -max_distance, max_distance)
+    distance = np.abs(relative) if bidirectional else np.maximum(-relative, 0)
+    bucket: NDArray[np.int64] = np.searchsorted(_buckets.boundaries(buckets, max_distance), distance, side="right")
+    return bucket + buckets * (relative > 0) if bidirectional else bucket
 
 
-def _as_signed(relative_position):
+def _as_signed(relative_position: ArrayLike) -> NDArray[np.int64]:
     relative_position = np.asarray(relative_position)
     kind = relative_position.dtype.kind
     if kind != "i" and relative_position.size:

@@ -1,7 +1,10 @@
 """What may stand for a position in the PyTorch twin."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 
@@ -9,7 +12,9 @@ from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 LARGEST_EXACT = 2**53
 
 
-def as_positions(operation, positions, device=None):
+def as_positions(
+    operation: str, positions: torch.Tensor | ArrayLike, device: torch.device | str | None = None
+) -> torch.Tensor:
     """Return `positions` as a tensor of integers, float32 or float64, or say why they are not positions.
 
     `device` is for what is no tensor yet; PyTorch's default if None.
@@ -26,7 +31,7 @@ def as_positions(operation, positions, device=None):
         raise TypeError(f"{operation}: positions must be integers or real numbers, got {dtype}.")
     # On a GPU a look at the values would wait for it.
     found = extremes(positions.to(torch.float64)) if positions.device.type == "cpu" else None
-    if found and not (-LARGEST_EXACT < found[0] and found[1] < LARGEST_EXACT):
+    if found and not (found[0] > -LARGEST_EXACT and found[1] < LARGEST_EXACT):
         raise ValueError(
             f"{operation}: positions must be finite and below 2**53 in size, where float64 still "
             f"counts in ones; got values from {found[0]} to {found[1]}."
@@ -34,7 +39,7 @@ def as_positions(operation, positions, device=None):
     return positions
 
 
-def as_integer_positions(operation, positions):
+def as_integer_positions(operation: str, positions: torch.Tensor | ArrayLike) -> torch.Tensor:
     """Return `positions` as int64, or say why they cannot number the rows of a table."""
     positions = as_tensor(operation, "positions", positions)
     if positions.numel() == 0:
@@ -48,17 +53,20 @@ def as_integer_positions(operation, positions):
     return positions.to(torch.int64)
 
 
-def extremes(positions):
+def extremes(positions: torch.Tensor) -> tuple[float, float] | None:
     """Return the smallest and the largest value, or None where there is none that can be read."""
     if positions.numel() == 0 or torch.compiler.is_compiling():
         return None
     try:
-        return tuple(end.item() for end in torch.aminmax(positions))
+        low, high = torch.aminmax(positions)
+        return low.item(), high.item()
     except RuntimeError:  # a meta or fake tensor, or one inside torch.vmap
         return None
 
 
-def as_tensor(operation, name, values, device=None):
+def as_tensor(
+    operation: str, name: str, values: torch.Tensor | ArrayLike, device: torch.device | str | None = None
+) -> torch.Tensor:
     """Return `values` as a tensor, Python's floats in float64 where the device has it, or say why it cannot be."""
     if isinstance(values, torch.Tensor):
         return values

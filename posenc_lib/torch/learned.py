@@ -1,11 +1,14 @@
 """Learned absolute positional encoding: a table with one row a position."""
 
+from __future__ import annotations
+
 import torch
+from numpy.typing import ArrayLike
 
 from posenc_lib.torch._positions import as_integer_positions, as_tensor, extremes
 
 
-def learned(positions, table):
+def learned(positions: torch.Tensor | ArrayLike, table: torch.Tensor | ArrayLike) -> torch.Tensor:
     """Look up the row of `table` at each position; gradients flow to the rows used.
 
     As a layer of a model, `torch.nn.Embedding` holds such a table.
@@ -45,8 +48,7 @@ def learned(positions, table):
     table = as_tensor("learned", "table", table)
     if table.ndim != 2:
         raise ValueError(f"learned: table must have shape (length, dim), got {tuple(table.shape)}.")
-    on_another_device = isinstance(positions, torch.Tensor) and positions.device != table.device
-    if on_another_device:
+    if isinstance(positions, torch.Tensor) and positions.device != table.device:
         raise ValueError(
             f"learned: positions are on {positions.device}, table is on {table.device}. "
             "Move one to the other."

@@ -1,13 +1,18 @@
 """Sinusoidal positional encoding, as a function and as a module."""
 
+from __future__ import annotations
+
 import torch
+from numpy.typing import ArrayLike
 
 from posenc_lib import _checks, _position_shapes, frequencies
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._positions import as_positions
 
 
-def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
+def sinusoidal(
+    positions: torch.Tensor | ArrayLike, dim: int, *, base: float = 10000.0, dtype: torch.dtype | None = None
+) -> torch.Tensor:
     """Encode each position p as sin(pθ_0), cos(pθ_0), sin(pθ_1), cos(pθ_1), …, with θ_i = base^(−2i/dim).
 
     Differentiable in `positions` when they are floating.
@@ -65,13 +70,13 @@ def sinusoidal(positions, dim, *, base=10000.0, dtype=None):
     return encoding
 
 
-def _frequencies(dim, base):
+def _frequencies(dim: int, base: float) -> torch.Tensor:
     return torch.from_numpy(frequencies.rope(dim, base=base))
 
 
 # A constant for torch.compile, which would otherwise compute the powers anew for every position. The
 # flag is all that torch.compiler.assume_constant_result sets, but that imports the compiler: 2 s.
-_frequencies._dynamo_marked_constant = True
+_frequencies._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 class Sinusoidal(torch.nn.Module):
@@ -96,12 +101,12 @@ class Sinusoidal(torch.nn.Module):
     tensor([0.8415, 0.5403, 0.0100, 0.9999])
     """
 
-    def __init__(self, dim, *, base=10000.0):
+    def __init__(self, dim: int, *, base: float = 10000.0) -> None:
         super().__init__()
         self.dim = _checks.even_dim("Sinusoidal", dim)
         self.base = _checks.base_of_frequencies("Sinusoidal", base)
 
-    def forward(self, x, positions=None):
+    def forward(self, x: torch.Tensor, positions: torch.Tensor | ArrayLike | None = None) -> torch.Tensor:
         """Return x + sinusoidal(positions), in the dtype and on the device of `x`.
 
         Parameters
@@ -128,7 +133,7 @@ class Sinusoidal(torch.nn.Module):
             self._check_shape(x, positions)
         return x + sinusoidal(positions, self.dim, base=self.base, dtype=x.dtype).to(x.device)
 
-    def _check_input(self, x):
+    def _check_input(self, x: torch.Tensor) -> None:
         if not x.is_floating_point():
             raise TypeError(
                 f"Sinusoidal: x must hold embeddings, got {x.dtype}. Embed token ids before this module."
@@ -136,14 +141,14 @@ class Sinusoidal(torch.nn.Module):
         if x.ndim < 2 or x.shape[-1] != self.dim:
             raise ValueError(f"Sinusoidal: x must be (..., T, {self.dim}), got {tuple(x.shape)}.")
 
-    def _check_device(self, x, positions):
+    def _check_device(self, x: torch.Tensor, positions: torch.Tensor | ArrayLike) -> None:
         if isinstance(positions, torch.Tensor) and positions.device != x.device:
             raise ValueError(
                 f"Sinusoidal: positions are on {positions.device}, x is on {x.device}. "
                 "Move one to the other."
             )
 
-    def _check_shape(self, x, positions):
+    def _check_shape(self, x: torch.Tensor, positions: torch.Tensor) -> None:
         shape, tokens = tuple(positions.shape), tuple(x.shape[:-1])
         if not _position_shapes.fit(tokens, shape):
             raise ValueError(
@@ -151,5 +156,5 @@ class Sinusoidal(torch.nn.Module):
                 f"token, shape {tokens[-1:]}, or one for each axis of x before dim, such as {tokens}."
             )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dim={self.dim}, base={self.base}"

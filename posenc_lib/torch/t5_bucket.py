@@ -1,12 +1,21 @@
 """The buckets of T5: near distances one by one, far ones together."""
 
+from __future__ import annotations
+
 import torch
+from numpy.typing import ArrayLike
 
 from posenc_lib import _buckets
 from posenc_lib.torch._positions import as_tensor
 
 
-def t5_bucket(relative_position, *, bidirectional=True, num_buckets=32, max_distance=128):
+def t5_bucket(
+    relative_position: torch.Tensor | ArrayLike,
+    *,
+    bidirectional: bool = True,
+    num_buckets: int = 32,
+    max_distance: int = 128,
+) -> torch.Tensor:
     """Return the number of the bucket that each relative position falls into.
 
     Each direction has B buckets: half of num_buckets when bidirectional, with keys after the query in
@@ -70,15 +79,15 @@ def t5_bucket(relative_position, *, bidirectional=True, num_buckets=32, max_dist
     return bucket + buckets * (relative_position > 0) if bidirectional else bucket
 
 
-def _boundaries(buckets, max_distance):
+def _boundaries(buckets: int, max_distance: int) -> torch.Tensor:
     return torch.tensor(_buckets.boundaries(buckets, max_distance), device="cpu")
 
 
 # A constant for torch.compile; see _frequencies in sinusoidal.py.
-_boundaries._dynamo_marked_constant = True
+_boundaries._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _as_signed(relative_position):
+def _as_signed(relative_position: torch.Tensor | ArrayLike) -> torch.Tensor:
     relative_position = as_tensor("t5_bucket", "relative_position", relative_position)
     dtype = relative_position.dtype
     signed = dtype in (torch.int8, torch.int16, torch.int32, torch.int64)

@@ -20,7 +20,8 @@ def copy_sources(target):
     target.mkdir()
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copyfile)
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, target / name, ignore=ignored, copy_function=shutil.copyfile)
         else:
             shutil.copyfile(ROOT / name, target / name)
     return target
@@ -40,7 +41,9 @@ def wheel(tmp_path_factory):
 
 
 def library_files():
-    return {str(path.relative_to(ROOT)) for path in (ROOT / "posenc_lib").rglob("*.py")}
+    """The modules, and the mark that says that they are annotated."""
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "posenc_lib").rglob("*.py")}
+    return modules | {"posenc_lib/py.typed"}
 
 
 def test_the_wheel_holds_the_library_and_the_licence_and_nothing_else(wheel):
