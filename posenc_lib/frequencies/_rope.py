@@ -1,13 +1,14 @@
 """Angular frequencies: what a model fixes once. NumPy, float64, radians per position."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posenc_lib import _checks
 
 __all__ = ["rope"]
 
 
-def rope(dim, *, base):
+def rope(dim: int, *, base: float) -> NDArray[np.float64]:
     """Angular frequencies θ_i = base^(−2i/dim) of the pairs i = 0 … dim/2 − 1.
 
     Sinusoidal encodings and rotary embeddings (RoPE) share this geometric ladder.
