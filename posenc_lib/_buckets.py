@@ -12,20 +12,20 @@ from posenc_lib import _checks
 LARGEST_DISTANCE = 2**31
 
 
-def settings(bidirectional: bool, num_buckets: int, max_distance: int) -> tuple[int, int]:
+def settings(operation: str, bidirectional: bool, num_buckets: int, max_distance: int) -> tuple[int, int]:
     """Return (buckets for one direction, max_distance) as ints, or say why there are no such buckets."""
     directions = 2 if bidirectional else 1
-    num_buckets = _checks.integer("t5_bucket", "num_buckets", num_buckets, at_least=2 * directions)
-    max_distance = _checks.integer("t5_bucket", "max_distance", max_distance, at_least=1)
+    num_buckets = _checks.integer(operation, "num_buckets", num_buckets, at_least=2 * directions)
+    max_distance = _checks.integer(operation, "max_distance", max_distance, at_least=1)
     if num_buckets % directions:
         raise ValueError(
-            "t5_bucket: num_buckets must be even when bidirectional, half of it for each direction; "
+            f"{operation}: num_buckets must be even when bidirectional, half of it for each direction; "
             f"got {num_buckets}. Use {num_buckets - 1} or {num_buckets + 1}."
         )
     buckets = num_buckets // directions
     if not buckets // 2 < max_distance <= LARGEST_DISTANCE:
         raise ValueError(
-            f"t5_bucket: max_distance must be above {buckets // 2}, where the buckets of one distance "
+            f"{operation}: max_distance must be above {buckets // 2}, where the buckets of one distance "
             f"end, and at most 2**31; got {max_distance}."
         )
     return buckets, max_distance

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 def floating(operation: str, dtype: DTypeLike | None) -> DTypeLike:
     """Return `dtype`, float64 if None, or say that it holds no fractions."""
-    found = np.dtype(dtype or np.float64)
+    found = np.dtype(np.float64 if dtype is None else dtype)
     if found.kind != "f":
         raise TypeError(f"{operation}: dtype must be floating, to hold fractions; got {found}.")
     return found

@@ -64,9 +64,16 @@ def t5_bucket(
     >>> t5_bucket([0, -1, -15, -16, -1000, 1, 1000], bidirectional=False)
     array([ 0,  1, 15, 16, 31,  0,  0])
     """
-    buckets, max_distance = _buckets.settings(bidirectional, num_buckets, max_distance)
+    return bucket_of("t5_bucket", _as_signed(relative_position), bidirectional, num_buckets, max_distance)
+
+
+def bucket_of(
+    operation: str, relative_position: NDArray[np.int64], bidirectional: bool, num_buckets: int, max_distance: int
+) -> NDArray[np.int64]:
+    """Return what t5_bucket returns, of int64, for the operation that an error is to name."""
+    buckets, max_distance = _buckets.settings(operation, bidirectional, num_buckets, max_distance)
     # Nothing changes beyond max_distance, and the smallest int64 has no absolute value.
-    relative: NDArray[np.int64] = np.clip(_as_signed(relative_position), -max_distance, max_distance)
+    relative: NDArray[np.int64] = np.clip(relative_position, -max_distance, max_distance)
     distance = np.abs(relative) if bidirectional else np.maximum(-relative, 0)
     bucket: NDArray[np.int64] = np.searchsorted(_buckets.boundaries(buckets, max_distance), distance, side="right")
     return bucket + buckets * (relative > 0) if bidirectional else bucket

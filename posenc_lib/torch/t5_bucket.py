@@ -69,9 +69,16 @@ def t5_bucket(
     >>> t5_bucket([0, -1, -15, -16, -1000, 1, 1000], bidirectional=False)
     tensor([ 0,  1, 15, 16, 31,  0,  0])
     """
-    buckets, max_distance = _buckets.settings(bidirectional, num_buckets, max_distance)
+    return bucket_of("t5_bucket", _as_signed(relative_position), bidirectional, num_buckets, max_distance)
+
+
+def bucket_of(
+    operation: str, relative_position: torch.Tensor, bidirectional: bool, num_buckets: int, max_distance: int
+) -> torch.Tensor:
+    """Return what t5_bucket returns, of int64, for the operation that an error is to name."""
+    buckets, max_distance = _buckets.settings(operation, bidirectional, num_buckets, max_distance)
     # Nothing changes beyond max_distance, and the smallest int64 has no absolute value.
-    relative_position = _as_signed(relative_position).clamp(-max_distance, max_distance)
+    relative_position = relative_position.clamp(-max_distance, max_distance)
     distance = relative_position.abs() if bidirectional else (-relative_position).clamp(min=0)
     # A set needs its member's value: torch.compile, which may hold a number as a symbol, looks it up.
     boundaries = _boundaries(*{buckets}, *{max_distance}).to(distance.device)

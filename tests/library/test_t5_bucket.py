@@ -54,7 +54,8 @@ def test_keys_after_the_query(twin):
 
 
 SETTINGS = [(2, 3), (2, 128), (3, 2), (3, 1000), (4, 3), (5, 40), (7, 30_000), (9, 128), (9, 4096), (16, 9), (16, 20),
-            (16, 128), (17, 27), (32, 128), (32, 2048), (33, 17), (48, 81), (64, 256), (160, 800), (160, 100_000)]  # fmt: skip
+            (16, 128), (17, 27), (32, 128), (32, 2048), (33, 17), (48, 81), (64, 256), (160, 800),
+            (160, 100_000)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("buckets", "max_distance"), SETTINGS)
@@ -71,6 +72,20 @@ def test_to_60_digits(twin, buckets, max_distance):
     assert np.asarray(twin.pe.t5_bucket(-distance, bidirectional=False, **settings)).tolist() == expected
     settings["num_buckets"] *= 2
     assert np.asarray(twin.pe.t5_bucket(-distance, **settings)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("buckets", "max_distance", "near"),
+    [(5, 24_838_739, 107_258), (6, 15_201_920, 88_506), (8, 15_688_794, 352_539)],
+)
+def test_boundaries_that_float64_takes_for_integers(twin, buckets, max_distance, near):
+    """E · (max_distance / E)^(j/L) is above `near` by less than a float64 tells: 2 · 24838739² is 107258³ + 2730."""
+    exact, rest = buckets // 2, buckets - buckets // 2
+    assert exact * (max_distance / exact) ** ((rest - 1) / rest) == pytest.approx(near, rel=1e-12, abs=0)
+    assert near**rest < max_distance ** (rest - 1) * exact < (near + 1) ** rest
+    settings = {"bidirectional": False, "num_buckets": buckets, "max_distance": max_distance}
+    found = np.asarray(twin.pe.t5_bucket([-near, -near - 1], **settings)).tolist()
+    assert found == [by_definition(d, buckets, max_distance) for d in (near, near + 1)] == [buckets - 2, buckets - 1]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +114,9 @@ def test_as_the_transformers_package(twin, transformers_bucket, num_buckets, max
         assert np.array_equal(found, transformers_bucket(relative, **settings))
 
 
-@pytest.mark.parametrize(("buckets", "max_distance"), [(17, 27), (48, 81), (34, 27), (47, 100_000), (60, 16384), (9, 4096)])
+@pytest.mark.parametrize(
+    ("buckets", "max_distance"), [(17, 27), (48, 81), (34, 27), (47, 100_000), (60, 16384), (9, 4096)]
+)
 def test_where_float32_misses_a_boundary(twin, transformers_bucket, buckets, max_distance):
     """Wherever we differ from the released code, its logarithm fell beside the boundary, and not ours."""
     settings = {"bidirectional": False, "num_buckets": buckets, "max_distance": max_distance}
@@ -140,7 +157,8 @@ def test_buckets_grow_with_distance_and_fill_up(settings):
     buckets, max_distance = settings
     distance = np.unique(np.geomspace(1, 2 * max_distance, 2000).astype(int))
     for twin in (pe, posenc_lib.torch):
-        bucket = np.asarray(twin.t5_bucket(-distance, bidirectional=False, num_buckets=buckets, max_distance=max_distance))
+        settings = {"bidirectional": False, "num_buckets": buckets, "max_distance": max_distance}
+        bucket = np.asarray(twin.t5_bucket(-distance, **settings))
         assert np.all(np.diff(bucket) >= 0)
         assert np.all(bucket[distance < buckets // 2] == distance[distance < buckets // 2])
         assert np.all(bucket[distance >= max_distance] == buckets - 1)
@@ -184,7 +202,9 @@ def test_largest_and_smallest(twin, bidirectional):
 
 
 @pytest.mark.parametrize(
-    "relative", [range(5, -5, -3), [3, -1], 7, [], [[0, 1], [2, -2]], np.arange(6)[::-2], np.zeros((0, 3), int)], ids=repr
+    "relative",
+    [range(5, -5, -3), [3, -1], 7, [], [[0, 1], [2, -2]], np.arange(6)[::-2], np.zeros((0, 3), int)],
+    ids=repr,
 )
 def test_shapes_and_containers(twin, relative):
     found = twin.pe.t5_bucket(relative)
@@ -276,7 +296,8 @@ def test_max_distance_below_one(twin):
 
 def test_device_follows_the_relative_position():
     for bidirectional in (True, False):
-        found = posenc_lib.torch.t5_bucket(torch.zeros(2, 3, dtype=torch.int64, device="meta"), bidirectional=bidirectional)
+        relative = torch.zeros(2, 3, dtype=torch.int64, device="meta")
+        found = posenc_lib.torch.t5_bucket(relative, bidirectional=bidirectional)
         assert (found.device.type, found.dtype, found.shape) == ("meta", torch.int64, (2, 3))
     with torch.device("meta"):
         assert posenc_lib.torch.t5_bucket(torch.tensor([-1], device="cpu")).tolist() == [1]
