@@ -7,7 +7,9 @@ from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
 from posenc_lib.numpy.convert_layout import convert_layout
 from posenc_lib.numpy.learned import learned
+from posenc_lib.numpy.mrope import mrope
 from posenc_lib.numpy.rope import rope
+from posenc_lib.numpy.shaw import shaw_attention, shaw_bias
 from posenc_lib.numpy.sinusoidal import sinusoidal
 from posenc_lib.numpy.t5_bucket import t5_bucket
 from posenc_lib.numpy.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
@@ -18,11 +20,14 @@ __all__ = [
     "attention",
     "convert_layout",
     "learned",
+    "mrope",
     "packed_mask",
     "positions_after",
     "positions_from_lengths",
     "positions_from_mask",
     "rope",
+    "shaw_attention",
+    "shaw_bias",
     "sinusoidal",
     "t5_bucket",
 ]

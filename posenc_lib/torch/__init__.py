@@ -7,7 +7,9 @@ from posenc_lib.torch.alibi import alibi_bias, alibi_slopes
 from posenc_lib.torch.attention import attention
 from posenc_lib.torch.convert_layout import convert_layout
 from posenc_lib.torch.learned import learned
+from posenc_lib.torch.mrope import mrope
 from posenc_lib.torch.rope import rope
+from posenc_lib.torch.shaw import shaw_attention, shaw_bias
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
 from posenc_lib.torch.t5_bucket import t5_bucket
 from posenc_lib.torch.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
@@ -19,11 +21,14 @@ __all__ = [
     "attention",
     "convert_layout",
     "learned",
+    "mrope",
     "packed_mask",
     "positions_after",
     "positions_from_lengths",
     "positions_from_mask",
     "rope",
+    "shaw_attention",
+    "shaw_bias",
     "sinusoidal",
     "t5_bucket",
 ]

@@ -61,8 +61,9 @@ def convert_layout(
     """
     weight = as_tensor("convert_layout", "weight", weight)
     num_heads, dim, r = _layout_arguments.check(tuple(weight.shape), num_heads, source, target, rotary_dim)
-    heads = weight.unflatten(0, (num_heads, dim))
-    pairs = heads[:, :r].unflatten(1, (r // 2, 2) if source == "interleaved" else (2, r // 2))
+    columns = weight.shape[1:]
+    heads = weight.reshape(num_heads, dim, *columns)
+    pairs = heads[:, :r].reshape(num_heads, *((r // 2, 2) if source == "interleaved" else (2, r // 2)), *columns)
     if source != target:
         pairs = pairs.transpose(1, 2)
     return torch.cat((pairs.flatten(1, 2), heads[:, r:]), dim=1).flatten(0, 1)

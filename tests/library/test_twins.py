@@ -43,6 +43,11 @@ CALLS = {
         ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
         ((2, X[0, 0]), {}),
     ],
+    "mrope": [
+        ((X, np.arange(12).reshape(3, 4), [1.0, 0.1, 0.01]), {"sections": (1, 1, 1)}),
+        ((X, np.arange(24).reshape(2, 3, 1, 4), np.array([1.0, -0.1])), {"sections": [1, 1], "layout": "interleaved"}),
+        ((X, np.arange(8).reshape(2, 4) / 3, [1.0, 0.1, 0.01]), {"sections": (2, 1), "interleaved": True}),
+    ],
     "packed_mask": [(([3, 0, 2],), {}), ((np.array([4]),), {})],
     "positions_after": [((5, 3), {}), ((np.array([[1, 2], [3, 4]]), 2), {})],
     "positions_from_lengths": [(([3, 0, 2],), {}), ((np.array([4]),), {})],
@@ -53,6 +58,16 @@ CALLS = {
         ((X, np.arange(12).reshape(3, 1, 4), (0, -0.5)), {"layout": "interleaved"}),
         ((X[0, 0, :0], [], [1.0]), {}),
         ((X, [0.25, -7, 12345.678, 10_000], [1.0, 0.1, 0.01]), {"layout": "half"}),
+    ],
+    "shaw_attention": [
+        ((*X[:, 0], X[0, 1, :3], X[1, 1, :3], range(4), range(4)), {}),
+        ((X[0], X[1, :, :3], X[2, :, :3], X[0, 1, :3], X[1, 1, :3], np.array([[7, 8, 9, 3], [0, 1, 2, 3]]), [8, 1, 2]),
+         {"mask": X[0, :, :, :3] > 0}),
+        ((*X[:, 0], X[0, 1, :3], X[1, 1, :3], range(4), range(4)), {"causal": True}),
+    ],
+    "shaw_bias": [
+        ((X, X[0, 1, :3], range(4), range(6)), {}),
+        ((X[0, 0, :1], X[0, 1, :1], [7], range(8)), {}),
     ],
     "sinusoidal": [
         ((range(5), 8), FLOAT64),

@@ -1,0 +1,62 @@
+"""What mrope and axial_rope accept, whose tokens have a position on each of several axes; one rule for both twins."""
+
+from collections.abc import Iterable, Sequence
+
+from posenc_lib import _checks, _position_shapes
+
+
+def check_positions(operation: str, x: Sequence[int], positions: Sequence[int], axes: int | None = None) -> None:
+    """Raise a ValueError unless positions of this shape place the tokens of x on each axis; `axes` None: any number."""
+    x, positions = tuple(x), tuple(positions)
+    counted = len(positions) > 1 and (axes is None or positions[0] == axes)
+    if counted and _position_shapes.fit(x[:-1], positions[1:]):
+        return
+    A, T = "A" if axes is None else axes, x[-2]
+    raise ValueError(
+        f"{operation}: positions {positions} do not fit x {x}. Pass shape ({A}, {T}), a row for each of the {A} axes, "
+        f"or {A} and then as many axes as x has before dim, each of x's size or 1, the last {T}."
+        f"{_hint(x, positions, axes)}"
+    )
+
+
+def _hint(x: tuple[int, ...], positions: tuple[int, ...], axes: int | None) -> str:
+    T, between = x[-2], len(x) - 3
+    if len(positions) > 1 and positions[-2] == T != positions[-1] and (axes is None or positions[-1] == axes):
+        return " Here the axes seem to come last: move them to the front, as np.moveaxis(positions, -1, 0) does."
+    if len(positions) == 3 and positions[-1] == T and between > 0:
+        ones, nones = "1, " * between, "None, " * between
+        return (
+            " A row (B, T) for each axis would broadcast over the heads in silence: "
+            f"write (…, B, {ones}T), which is positions[:, :, {nones}:]."
+        )
+    return ""
+
+
+def sections_of(sections: Iterable[int], frequencies: int, *, interleaved: bool) -> tuple[int, ...]:
+    """Return mrope's sections as ints, or say why they do not share out so many frequencies."""
+    try:
+        given = tuple(sections)
+    except TypeError as error:
+        raise TypeError(f"mrope: sections must be a sequence of integers, got {sections!r}.") from error
+    counts = tuple(_checks.integer("mrope", "each of sections", count, at_least=1) for count in given)
+    if sum(counts) != frequencies:
+        doubled = " They count pairs, not dimensions." if sum(counts) == 2 * frequencies else ""
+        raise ValueError(
+            f"mrope: sections must sum to the number of frequencies, {frequencies}; {counts} sum to "
+            f"{sum(counts)}.{doubled}"
+        )
+    if interleaved:
+        _check_interleaved(counts, frequencies)
+    return counts
+
+
+def _check_interleaved(sections: tuple[int, ...], frequencies: int) -> None:
+    """Axis a > 0 takes every A-th pair from a on, so it must not run out of pairs before it has its share."""
+    A = len(sections)
+    for a in range(1, A):
+        most = len(range(a, frequencies, A))
+        if sections[a] > most:
+            raise ValueError(
+                f"mrope: interleaved sections {sections} do not fit {frequencies} frequencies: axis {a} takes pairs "
+                f"{a}, {a + A}, {a + 2 * A}, …, of which there are {most}, fewer than its {sections[a]}."
+            )
