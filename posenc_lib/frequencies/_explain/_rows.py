@@ -1,0 +1,210 @@
+"""The sentences about a model's position code, as sections of labelled rows: what text and HTML both show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from posenc_lib.frequencies._explain import _rotation as did
+from posenc_lib.frequencies._explain._numbers import number, runs, some_of
+from posenc_lib.frequencies._explain._rotation import Rotation
+from posenc_lib.frequencies._spec import RotarySpec
+
+if TYPE_CHECKING:
+    from posenc_lib.frequencies._explain._explanation import Explanation
+
+_TITLES = {
+    "rope": "rotary positions (RoPE)",
+    "alibi": "attention with linear biases (ALiBi)",
+    "t5": "T5's relative position buckets",
+    "learned": "learned absolute positions",
+    "sinusoidal": "sinusoidal absolute positions",
+    "none": "no position code",
+}
+_LAYOUTS = {
+    "half": "half: dimension i turns with dimension i + {}",
+    "interleaved": "interleaved: dimension 2i turns with dimension 2i + 1",
+    None: "not known for this model_type: look at the model's code",
+}
+_DETAILS = {
+    "heads": "heads", "steepest_slope": "steepest slope", "flattest_slope": "flattest slope", "buckets": "buckets",
+    "max_distance": "max distance", "positions": "positions", "width": "width", "first_row": "first row used",
+    "encoder_positions": "encoder", "decoder_positions": "decoder",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows of (label, sentence); `title` is "" where there is one section alone."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    rotation: Rotation | None = None
+
+
+def title(explanation: Explanation) -> str:
+    """The line above all: which model, which code."""
+    return f"{explanation.model_type or 'model'}: {_TITLES[explanation.kind]}"
+
+
+def sections(explanation: Explanation) -> tuple[Section, ...]:
+    """What there is to say, one section for each kind of layer that turns."""
+    if explanation.kind != "rope":
+        return (Section("", _plain_rows(explanation)),)
+    several = len(explanation.rotations) > 1
+    return tuple(
+        Section(rotation.spec.layer_type or "" if several else "", _rotary_rows(explanation, rotation), rotation)
+        for rotation in explanation.rotations
+    )
+
+
+def _plain_rows(explanation: Explanation) -> tuple[tuple[str, str], ...]:
+    rows = [(_DETAILS[key], _shown(value)) for key, value in explanation.details.items() if value is not None]
+    if explanation.num_layers is not None:
+        rows.append(("layers", str(explanation.num_layers)))
+    if explanation.max_length is not None and explanation.kind in ("alibi", "t5"):
+        rows.append(("training length", f"{explanation.max_length} positions"))
+    return tuple(rows)
+
+
+def _rotary_rows(explanation: Explanation, rotation: Rotation) -> tuple[tuple[str, str], ...]:
+    spec = rotation.spec
+    rows = [
+        ("layers", _layers(explanation, rotation)),
+        ("rule", _rule(spec)),
+        ("layout", _LAYOUTS[spec.layout].format(spec.rotary_dim // 2)),
+        ("head", _head(rotation)),
+        ("base", number(spec.base)),
+        ("training length", _training(rotation)),
+        ("full turns in it", _full_turns(rotation)),
+        *_effects(rotation),
+        ("attention factor", _attention_factor(spec)),
+        ("longest wave", _longest(rotation)),
+        ("with length", _with_length(spec)),
+    ]
+    if spec.sections is not None:
+        rows.append(("M-RoPE", _sections(spec)))
+    return tuple(rows)
+
+
+def _layers(explanation: Explanation, rotation: Rotation) -> str:
+    total = explanation.num_layers
+    which = "not listed" if rotation.layers is None or total is None else some_of(rotation.layers, total)
+    if explanation.unturned_layers and rotation.layers is not None and total is not None:
+        which += f" of {total}; no position code (NoPE) in the other {len(explanation.unturned_layers)}"
+    elif rotation.layers is not None and len(rotation.layers) != total:
+        which += f" ({len(rotation.layers)} of {total})"
+    return which + (f", each looks back {rotation.window} positions" if rotation.window else "")
+
+
+def _rule(spec: RotarySpec) -> str:
+    factor = spec.parameters.get("factor")
+    if isinstance(factor, (int, float)) and spec.rope_type != "default":
+        return f"{spec.rope_type}, factor {number(factor)}"
+    return f"{spec.rope_type}, no scaling" if spec.rope_type == "default" else spec.rope_type
+
+
+def _head(rotation: Rotation) -> str:
+    spec, turning = rotation.spec, len(rotation.effects) - len(rotation.pairs(did.UNTURNED))
+    if 2 * turning == spec.head_dim:
+        return f"{spec.head_dim} dimensions, all turn: {turning} pairs"
+    return f"{spec.head_dim} dimensions, {2 * turning} turn: {turning} pairs"
+
+
+def _training(rotation: Rotation) -> str:
+    spec = rotation.spec
+    if rotation.trained_length is None:
+        return "not in the configuration"
+    extended = spec.original_length is not None and spec.max_length not in (None, spec.original_length)
+    return f"{rotation.trained_length} positions" + (f", extended to {spec.max_length}" if extended else "")
+
+
+def _full_turns(rotation: Rotation) -> str:
+    turns = rotation.full_turns
+    if turns is None:
+        return "cannot be told without a training length"
+    return _pairs(turns, f" of {len(rotation.effects)}")
+
+
+def _effects(rotation: Rotation) -> list[tuple[str, str]]:
+    factor = rotation.spec.parameters.get("factor")
+    by = f" by {number(factor)}" if isinstance(factor, (int, float)) else ""
+    labels = {
+        did.KEPT: "kept", did.BLENDED: "blended", did.DIVIDED: f"divided{by}",
+        did.RESCALED: "rescaled", did.UNTURNED: "do not turn",
+    }  # fmt: skip
+    rows = [(label, _pairs(rotation.pairs(effect))) for effect, label in labels.items() if rotation.pairs(effect)]
+    return [] if len(rows) == 1 and rotation.pairs(did.KEPT) else rows
+
+
+def _pairs(pairs: tuple[int, ...], of: str = "") -> str:
+    """The pairs and how many they are: "pairs 0–28 (29)".
+
+    >>> _pairs((0, 1, 2)), _pairs((0,)), _pairs((), " of 8")
+    ('pairs 0–2 (3)', 'pair 0 (1)', 'none (0 of 8)')
+    """
+    word = "" if not pairs else "pair " if len(pairs) == 1 else "pairs "
+    return f"{word}{runs(pairs)} ({len(pairs)}{of})"
+
+
+def _attention_factor(spec: RotarySpec) -> str:
+    return f"{number(spec.attention_factor)}, {attention_factor_source(spec)}"
+
+
+def attention_factor_source(spec: RotarySpec) -> str:
+    """How the attention factor came about, with its formula."""
+    given, factor = spec.parameters, spec.parameters.get("factor")
+    if given.get("attention_factor") is not None:
+        return "as the configuration says"
+    if spec.rope_type == "yarn" and given.get("mscale") and given.get("mscale_all_dim"):
+        return (
+            f"(0.1·{number_of(given['mscale'])}·ln {number_of(factor)} + 1) / "
+            f"(0.1·{number_of(given['mscale_all_dim'])}·ln {number_of(factor)} + 1)"
+        )
+    if spec.rope_type == "yarn":
+        return f"0.1·ln {number_of(factor)} + 1"
+    if spec.rope_type == "longrope":
+        stretched = factor if factor is not None else (spec.max_length or 0) / (spec.original_length or math.inf)
+        return f"√(1 + ln {number_of(stretched)} / ln {spec.original_length})"
+    return "as this rule has none"
+
+
+def number_of(value: object) -> str:
+    """The number as `number` writes it, or the object's own words."""
+    return number(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _longest(rotation: Rotation) -> str:
+    before, after = rotation.trained_wavelengths, rotation.wavelengths
+    slowest = before[before < math.inf].max()
+    said = f"{number(slowest)} positions per turn"
+    scaled = after[after < math.inf].max()
+    return said if math.isclose(scaled, slowest, rel_tol=1e-9) else f"{said}; {number(scaled)} after scaling"
+
+
+def _with_length(spec: RotarySpec) -> str:
+    if not spec.length_dependent:
+        return "nothing changes"
+    shown = f" Shown: {spec.length} positions." if spec.length is not None else ""
+    if spec.rope_type == "longrope":
+        return (
+            f"up to {spec.original_length} positions the short factors divide, beyond them the long ones, and they "
+            f"do for every position: a cache of keys from before no longer fits.{shown}"
+        )
+    return (
+        f"beyond {spec.original_length or spec.max_length} positions the base grows with every position: a cache of "
+        f"turned keys no longer fits.{shown}"
+    )
+
+
+def _sections(spec: RotarySpec) -> str:
+    axes = ("time", "height", "width")
+    parts = spec.sections or ()
+    names = axes if len(parts) == len(axes) else tuple(f"axis {i}" for i in range(len(parts)))
+    how = "that take turns" if spec.interleaved_sections else "in blocks"
+    return f"pairs {how}, turned by " + ", ".join(f"{name} ({n})" for name, n in zip(names, parts, strict=True))
+
+
+def _shown(value: object) -> str:
+    return number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
