@@ -30,20 +30,26 @@ def check(
 ) -> None:
     """Raise a ValueError that shows all shapes when they do not fit together; `instead` of causal says how."""
     q, k, v = tuple(q), tuple(k), tuple(v)
+    over = [
+        (name, rows, tuple(shape))
+        for name, rows, shape in (("bias", "T", bias), ("mask", "T or 1", mask))
+        if shape is not None
+    ]
     wrong = _mismatch_of_tokens(q, k, v)
-    if causal and not wrong and q[-2] != k[-2]:
+    if not wrong and causal and q[-2] != k[-2]:
         wrong = (
             "causal=True needs as many queries as keys, otherwise it is open which key is the first query's own; "
-            + instead
+            f"{instead}"
         )
-    given, expected = f"q {q}, k {k}, v {v}", "q (..., T, d), k (..., S, d), v (..., S, e) with the same leading axes"
-    for name, shape, rows in (("bias", bias, "T"), ("mask", mask, "T or 1")):
-        if shape is not None:
-            wrong = wrong or _mismatch_of_logits(name, tuple(shape), rows, (*q[:-1], k[-2]))
-            given += f", {name} {tuple(shape)}"
-            expected += f", {name} (..., {rows}, S)"
-    if wrong:
-        raise ValueError(f"{operation}: {wrong}. Got {given}; expected {expected}.")
+    for name, rows, shape in over:
+        wrong = wrong or _mismatch_of_logits(name, rows, shape, (*q[:-1], k[-2]))
+    if wrong:  # the texts are put together here alone, for torch.compile cannot follow them
+        got = "".join(f", {name} {shape}" for name, _, shape in over)
+        expected = "".join(f", {name} (..., {rows}, S)" for name, rows, _ in over)
+        raise ValueError(
+            f"{operation}: {wrong}. Got q {q}, k {k}, v {v}{got}; expected q (..., T, d), k (..., S, d), v (..., S, e) "
+            f"with the same leading axes{expected}."
+        )
 
 
 def _mismatch_of_tokens(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> str | None:
@@ -62,7 +68,7 @@ def _mismatch_of_tokens(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ..
     return None
 
 
-def _mismatch_of_logits(name: str, shape: tuple[int, ...], rows: str, logits: tuple[int, ...]) -> str | None:
+def _mismatch_of_logits(name: str, rows: str, shape: tuple[int, ...], logits: tuple[int, ...]) -> str | None:
     """Say why an array cannot be laid over the logits, whose shape is (..., T, S)."""
     *leading, T, S = logits
     ends = [(T, S), (1, S)] if rows == "T or 1" else [(T, S)]

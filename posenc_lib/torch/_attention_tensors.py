@@ -37,3 +37,20 @@ def as_mask(operation: str, mask: torch.Tensor | ArrayLike, device: torch.device
     if tensor.device != device:
         raise ValueError(f"{operation}: mask is on {tensor.device}, q is on {device}. Move one to the other.")
     return tensor
+
+
+def computed_in(tensor: torch.Tensor) -> torch.dtype:
+    """Return the dtype to compute in: half precision would be rounded at each step."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def weights(logits: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> torch.Tensor:
+    """Return softmax over the last axis of `logits` without what is hidden; zeros where all is."""
+    if causal:
+        past = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+        mask = past if mask is None else mask & past
+    if mask is None:
+        return logits.softmax(-1)
+    # A row of −inf alone would be NaN, and so would its gradient: such a row stays, and its weights go.
+    hidden = ~mask & mask.any(-1, keepdim=True)
+    return logits.masked_fill(hidden, float("-inf")).softmax(-1).masked_fill(~mask, 0)

@@ -24,6 +24,10 @@ def attention(
     A causal mask lets order leak in, for token m sees m + 1 keys. To rely on that is NoPE, no positional
     encoding: `attention(q, k, v, causal=True)` and nothing else.
 
+    It runs on `scaled_dot_product_attention`, for any bias. Where the bias is a formula, sequences are long
+    and no gradient is asked for, PyTorch's compiled `flex_attention` with that formula stores no bias and
+    takes less than half the time (on the CPU, from 1024 tokens on).
+
     Parameters
     ----------
     q : torch.Tensor, shape (..., T, d)

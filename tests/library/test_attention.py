@@ -221,7 +221,8 @@ def test_masks_that_do_not_fit(twin, wrong, mask):
         twin.pe.attention(q, k, k, bias=bias, mask=twin.array(np.ones(mask, dtype=bool)))
     assert str(refusal.value) == (
         f"attention: {wrong}. Got q (5, 2, 4), k (5, 3, 4), v (5, 3, 4), bias (2, 3), mask {mask}; expected "
-        "q (..., T, d), k (..., S, d), v (..., S, e) with the same leading axes, bias (..., T, S), mask (..., T or 1, S)."
+        "q (..., T, d), k (..., S, d), v (..., S, e) with the same leading axes, bias (..., T, S), "
+        "mask (..., T or 1, S)."
     )
 
 
@@ -326,6 +327,27 @@ def test_torch_leaves_bias_and_mask_as_they_were():
     x, bias, mask = torch.eye(2), torch.zeros(2, 2), torch.ones(2, 2, dtype=torch.bool)
     posenc_lib.torch.attention(x, x, x, bias=bias, mask=mask, causal=True)
     assert torch.equal(bias, torch.zeros(2, 2)) and mask.all()
+
+
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_torch_masks_compiled_in_one_graph(with_bias, causal, dynamic):
+    torch._dynamo.reset()
+    graphs = []
+
+    def keep(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(posenc_lib.torch.attention, fullgraph=True, dynamic=dynamic, backend=keep)
+    for length in (3, 5, 9, 17):
+        x, bias = torch.randn(2, length, 4), torch.randn(length, length) if with_bias else None
+        mask = torch.rand(length, length) > 0.5
+        arguments = {"bias": bias, "mask": mask, "causal": causal}
+        eager = posenc_lib.torch.attention(x, x, x, **arguments)
+        assert torch.allclose(compiled(x, x, x, **arguments), eager, atol=1e-6)
+    assert len(graphs) <= 2
 
 
 def test_a_default_device_leaves_given_tensors_where_they_are():
