@@ -32,7 +32,7 @@ def project(root):
 
 
 def pages(address):
-    """Where GitHub Pages serves the repository: owner.github.io/name, or the bare host for a repository of that name."""
+    """Where GitHub Pages serves the repository: owner.github.io/name, or the bare host for one of that name."""
     owner, name = address.split("/")
     host = f"{owner.lower()}.github.io"
     return f"https://{host}" if name.lower() == host else f"https://{host}/{name}"
@@ -91,7 +91,7 @@ def wanted_notebook(text, bootstrap, relinked):
 
 
 def wanted(root, old):
-    """The text that every file with a copy should have, by path. `old` is the address that prose links may still have."""
+    """The text that every file with a copy should have, by path. Prose links may still have `old`, an address."""
     address, version = project(root)
     name = address.split("/")[1]
     texts = {}
@@ -99,7 +99,9 @@ def wanted(root, old):
         texts[path] = relink(path.read_text(), address, lambda link: True)
     bootstrap = root / "tools/bootstrap_cell.py"
     texts[bootstrap] = bootstrap_text(root, address, version)
-    texts[root / "CITATION.cff"] = re.sub(r"^version: .*$", f"version: {version}", texts[root / "CITATION.cff"], flags=re.M)
+    texts[root / "CITATION.cff"] = re.sub(
+        r"^version: .*$", f"version: {version}", texts[root / "CITATION.cff"], flags=re.M
+    )
     package = root / "posenc_lib/__init__.py"
     texts[package] = re.sub(r'^__version__ = ".*"$', f'__version__ = "{version}"', package.read_text(), flags=re.M)
 

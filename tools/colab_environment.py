@@ -22,7 +22,8 @@ TAKEN_FROM_COLAB = ("numpy", "matplotlib", "ipython", "ipykernel")
 MEASURE = f"""
 import importlib.metadata, json, sys
 found = {{each.metadata["name"].lower(): each.version for each in importlib.metadata.distributions()}}
-print(json.dumps({{"python": "%d.%d" % sys.version_info[:2]}} | {{name: found.get(name) for name in {list(COLAB)[1:]}}}))
+python = "%d.%d" % sys.version_info[:2]
+print(json.dumps({{"python": python}} | {{name: found.get(name) for name in {list(COLAB)[1:]}}}))
 """
 
 
@@ -56,7 +57,8 @@ class Environment:
         stamp = self.folder / "stamp"
         if stamp.exists() and stamp.read_text() == self.contents():
             return
-        print(f"==> Making {self.folder.relative_to(ROOT)} with Colab's packages{' and torch' * self.has_torch} (a minute)", flush=True)
+        torch = " and torch" * self.has_torch
+        print(f"==> Making {self.folder.relative_to(ROOT)} with Colab's packages{torch} (a minute)", flush=True)
         call(self.base, "-m", "venv", "--clear", str(self.folder))
         _, pip, *rest = self.contents().splitlines()
         call(self.python, "-m", "pip", "install", pip)
@@ -70,7 +72,9 @@ class Environment:
 
     def measure(self):
         """The version that it has of everything that versions.json names; None for what it lacks."""
-        return json.loads(subprocess.run([self.python, "-c", MEASURE], check=True, capture_output=True, text=True).stdout)
+        return json.loads(
+            subprocess.run([self.python, "-c", MEASURE], check=True, capture_output=True, text=True).stdout
+        )
 
     def differences(self):
         """What differs from Colab, as {name: (here, on Colab)}."""
@@ -91,7 +95,9 @@ def constraints():
 def call(*command):
     """Run a command in the open; CannotMake if it fails."""
     if subprocess.run(command).returncode:
-        raise CannotMake(f"This failed: {' '.join(command)}\nCan the package registry be reached? Then run the tests again.")
+        raise CannotMake(
+            f"This failed: {' '.join(command)}\nCan the package registry be reached? Then run the tests again."
+        )
 
 
 def colab_python():
@@ -116,7 +122,9 @@ def main():
     """Make both, and say what differs from Colab."""
     for environment in filter(None, environments()):
         environment.make()
-        differences = [f"{name} {here or 'absent'} (Colab {there})" for name, (here, there) in environment.differences().items()]
+        differences = [
+            f"{name} {here or 'absent'} (Colab {there})" for name, (here, there) in environment.differences().items()
+        ]
         print(f"==> .venv-colab/{environment.name} is as Colab but for: {', '.join(differences) or 'nothing'}")
 
 

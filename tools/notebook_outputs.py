@@ -28,7 +28,7 @@ def settle_text(stored, fresh):
     """Return ``stored`` if ``fresh`` is the same but for the last digit of its numbers, else ``fresh``."""
     if NUMBER.split(stored) != NUMBER.split(fresh):
         return fresh
-    pairs = zip(NUMBER.findall(stored), NUMBER.findall(fresh))
+    pairs = zip(NUMBER.findall(stored), NUMBER.findall(fresh), strict=True)
     return stored if all(_same_number(one, other) for one, other in pairs) else fresh
 
 
@@ -55,7 +55,7 @@ def settle(stored_outputs, fresh_outputs):
     """Return the fresh outputs, with each stored one in its place where the two are the same."""
     if len(stored_outputs) != len(fresh_outputs):
         return fresh_outputs
-    return [_settle_output(*pair) for pair in zip(stored_outputs, fresh_outputs)]
+    return [_settle_output(*pair) for pair in zip(stored_outputs, fresh_outputs, strict=True)]
 
 
 def _settle_output(stored, fresh):

@@ -1,9 +1,9 @@
-"""Put the wheels that the website serves into a folder: every released one as it was, and the new one if its version is new.
+"""Put the wheels that the website serves into a folder: the released ones as they were, and the new one if it is new.
 
     python tools/released_wheels.py NEW.whl RELEASED_FOLDER TARGET_FOLDER
 
-A chapter that somebody saved names the wheel of its time, so a wheel once released stays, and is never built again under its
-name: where the library changed and the version did not, this stops.
+A chapter that somebody saved names the wheel of its time, so a wheel once released stays, and is never built again
+under its name: where the library changed and the version did not, this stops.
 """
 
 import shutil

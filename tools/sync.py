@@ -56,7 +56,7 @@ def sync(path):
             cell.outputs, cell.execution_count = [], None
     run(notebook)
     notebook_form.tidy(notebook)
-    for cell, outputs in zip(notebook.cells, stored):
+    for cell, outputs in zip(notebook.cells, stored, strict=True):
         if cell.cell_type == "code":
             cell.outputs = settle(outputs, cell.outputs)
     changed = notebook_form.write(notebook, path)

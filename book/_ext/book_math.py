@@ -62,7 +62,9 @@ def html_of(translator, node, tex: str, display: bool) -> str:
     if "html" in result:
         return result["html"]
     place = node if node.line else translator.builder.current_docname
-    logger.warning("KaTeX cannot render this formula: %s\n%s", result["error"], tex, location=place, type="book", subtype="math")
+    logger.warning(
+        "KaTeX cannot render this formula: %s\n%s", result["error"], tex, location=place, type="book", subtype="math"
+    )
     return f'<code class="math-error">{escape(tex)}</code>'
 
 

@@ -41,7 +41,7 @@ def right_loop(q, k, v):
         batch, own = place[:-1], q[place]
         scores = np.array([own @ key / math.sqrt(len(own)) for key in k[batch]])
         weights = np.exp(scores - scores.max())
-        result[place] = sum(w * value for w, value in zip(weights / weights.sum(), v[batch]))
+        result[place] = sum(w * value for w, value in zip(weights / weights.sum(), v[batch], strict=True))
     return result
 
 
@@ -70,7 +70,16 @@ def right_torch_own(q, k, v):
 
 @pytest.mark.parametrize(
     "fn",
-    [right_matrix, right_loop, right_einsum, right_scaled_first, right_log_sum_exp, right_torch, right_torch_own, pe.attention],
+    [
+        right_matrix,
+        right_loop,
+        right_einsum,
+        right_scaled_first,
+        right_log_sum_exp,
+        right_torch,
+        right_torch_own,
+        pe.attention,
+    ],
     ids=lambda fn: fn.__name__,
 )
 def test_a_right_style_passes(fn):
@@ -379,7 +388,7 @@ def test_a_finite_mask_that_hides_is_told_without_a_number(number):
 
 
 @pytest.mark.parametrize(
-    "checker, fn, said",
+    ("checker", "fn", "said"),
     [
         (check.attention, over_queries, "for each key, the weights of all queries add up to 1"),
         (check.attention, unstable, "take off the largest"),

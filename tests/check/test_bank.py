@@ -16,7 +16,7 @@ def exercise(*mistakes, cases=(1.0, 2.0, 3.0), stages=("values", "values", "valu
     return Exercise(
         method="double",
         parameters=("x",),
-        cases=tuple(Case(stage, (x,), f"x = {x.tolist()}") for stage, x in zip(stages, arrays)),
+        cases=tuple(Case(stage, (x,), f"x = {x.tolist()}") for stage, x in zip(stages, arrays, strict=True)),
         formula=double,
         mistakes=mistakes,
         hints={"unknown": ("Look.", "Think.", "Say.")},
@@ -28,7 +28,7 @@ SHIFTED = Mistake("shifted", "unknown", "It is shifted.", {"offset": 1.0})
 
 
 @pytest.mark.parametrize(
-    "fn, diagnosis",
+    ("fn", "diagnosis"),
     [
         (lambda x: 2 * x, None),
         (lambda x: 3 * x, "tripled"),

@@ -87,6 +87,8 @@ def test_a_forgotten_return_is_no_stub():
 
 # ---------------------------------------------------------------- signature, kind, errors
 
+UNPRINTABLE = object()  # its repr has an address
+
 
 def test_a_value_in_place_of_the_function():
     report = check.sinusoidal(pe.sinusoidal([1, 2], 4))
@@ -95,12 +97,12 @@ def test_a_value_in_place_of_the_function():
 
 
 @pytest.mark.parametrize(
-    "fn, said",
+    ("fn", "said"),
     [
         (lambda positions: 0, "fn(positions), which does not fit: too many positional arguments"),
         (lambda positions, dim, base: 0, "missing a required argument: 'base'"),
         (lambda dim, positions: 0, "another order: (dim, positions)"),
-        (lambda positions, *, dim=object(): 0, "fn(positions, *, dim=...)"),
+        (lambda positions, *, dim=UNPRINTABLE: 0, "fn(positions, *, dim=...)"),
     ],
 )
 def test_a_signature_that_does_not_fit(fn, said):
@@ -110,7 +112,7 @@ def test_a_signature_that_does_not_fit(fn, said):
 
 
 @pytest.mark.parametrize(
-    "value, said",
+    ("value", "said"),
     [
         ((1, 2), "type tuple; one array"),
         ([[1.0]], "type list; one array"),
@@ -190,7 +192,7 @@ def test_a_function_that_spoils_its_input_cannot_spoil_the_next_check():
 
 def test_warnings_of_the_readers_code_stay_quiet_and_filters_stay():
     def fn(positions, dim):
-        warnings.warn("in some file")
+        warnings.warn("in some file", stacklevel=1)
         return np.log(np.zeros((len(positions), dim)))
 
     with warnings.catch_warnings(record=True) as caught:
@@ -202,10 +204,10 @@ def test_warnings_of_the_readers_code_stay_quiet_and_filters_stay():
 
 
 def test_the_readers_random_numbers_are_left_alone():
-    np.random.seed(3)
-    before = np.random.get_state()[1].copy()
+    np.random.seed(3)  # noqa: NPY002 (the global state is what is looked at)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     check.attention(lambda q, k, v: v)
-    assert np.array_equal(before, np.random.get_state()[1])
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
 def test_torch_is_not_loaded_and_not_needed():

@@ -51,7 +51,9 @@ def shift_kron(k, dim):
     return rotation + np.kron(np.diag(np.sin(k * theta(dim))), np.array([[0, 1], [-1, 0]]))
 
 
-@pytest.mark.parametrize("fn", [shift_blocks, shift_diagonals, shift_solved, shift_torch, shift_kron], ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize(
+    "fn", [shift_blocks, shift_diagonals, shift_solved, shift_torch, shift_kron], ids=lambda fn: fn.__name__
+)
 def test_a_right_shift_matrix_passes(fn):
     report = check.shift_matrix(fn)
     assert report.passed, str(report)
@@ -86,7 +88,7 @@ def test_an_exact_matrix_gets_no_remark():
     assert "closed form" not in check.shift_matrix(shift_blocks).message
 
 
-@pytest.mark.parametrize("size, passed", [(3e-10, True), (1e-8, False)])
+@pytest.mark.parametrize(("size", "passed"), [(3e-10, True), (1e-8, False)])
 def test_an_error_of_one_cell_passes_only_below_the_bound(size, passed):
     def fn(k, dim):
         result = shift_blocks(k, dim)
@@ -97,7 +99,7 @@ def test_an_error_of_one_cell_passes_only_below_the_bound(size, passed):
 
 
 @pytest.mark.parametrize(
-    "solve, length",
+    ("solve", "length"),
     [(least_squares, 16), (least_squares, 100), (least_squares, 300), (pseudoinverse, 16), (pseudoinverse, 300)],
 )
 def test_a_fit_to_few_codes_is_named(solve, length):

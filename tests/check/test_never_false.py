@@ -30,7 +30,9 @@ HELD_OUT = {
     "shift_matrix": [(4, 6), (-3, 10), (17, 4)],
     "longest_wavelength": [(32, 10000.0), (10, 300.0)],
     "relative_part": [(np.random.default_rng(97).standard_normal((10, 10)),)],
-    "reordered": [(np.random.default_rng(96).standard_normal((6, 5)), np.array([3, 0, 5, 1, 2, 4]), np.array([1, 2, 0, 5, 3, 4]))],
+    "reordered": [
+        (np.random.default_rng(96).standard_normal((6, 5)), np.array([3, 0, 5, 1, 2, 4]), np.array([1, 2, 0, 5, 3, 4]))
+    ],
 }
 # These can only be seen where T = d, so that they hide a partner elsewhere.
 _ONE_SHAPE = {"k is not transposed"}
@@ -139,7 +141,12 @@ RIGHT = {
 
 @pytest.mark.parametrize("method", RIGHT)
 @ONCE
-@given(size=st.floats(-7, 0).map(lambda e: 10**e), sign=st.sampled_from([-1, 1]), row=st.integers(0, 2), column=st.integers(0, 1))
+@given(
+    size=st.floats(-7, 0).map(lambda e: 10**e),
+    sign=st.sampled_from([-1, 1]),
+    row=st.integers(0, 2),
+    column=st.integers(0, 1),
+)
 def test_one_wrong_cell_never_passes_and_has_no_name(method, size, sign, row, column):
     right, exercise = RIGHT[method], exercise_of(method)
 
@@ -198,4 +205,6 @@ def test_a_query_stands_at_m_and_a_key_at_n(method):
     told = [m.message for m in exercise.mistakes] + [hint for hints in exercise.hints.values() for hint in hints]
     told += exercise.stage_notes.values()
     for text in told:
-        assert not re.search(r"\b(query|key|keys|output|row) [ts]\b|\bto t\b|\(t, s\)|s ≤ t|table by eye|distances to", text), text
+        assert not re.search(
+            r"\b(query|key|keys|output|row) [ts]\b|\bto t\b|\(t, s\)|s ≤ t|table by eye|distances to", text
+        ), text

@@ -41,7 +41,7 @@ def undone(output, query_order, key_order):
 
 
 @pytest.mark.parametrize(
-    "fn, diagnosis",
+    ("fn", "diagnosis"),
     [
         (lambda output, query_order, key_order: output, "nothing is reordered"),
         (undone, "the reordering is undone instead of done"),

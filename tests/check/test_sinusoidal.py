@@ -16,17 +16,17 @@ torch = pytest.importorskip("torch")
 
 def right_loop(positions, dim):
     positions = np.asarray(positions)
-    result = np.zeros(positions.shape + (dim,))
+    result = np.zeros((*positions.shape, dim))
     for place in np.ndindex(positions.shape):
         for j in range(dim):
             angle = positions[place] / 10000 ** (2 * (j // 2) / dim)
-            result[place + (j,)] = math.sin(angle) if j % 2 == 0 else math.cos(angle)
+            result[(*place, j)] = math.sin(angle) if j % 2 == 0 else math.cos(angle)
     return result
 
 
 def right_slices(positions, dim, base=10000.0):
     angles = np.asarray(positions)[..., None] / base ** (np.arange(0, dim, 2) / dim)
-    result = np.empty(angles.shape[:-1] + (dim,))
+    result = np.empty((*angles.shape[:-1], dim))
     result[..., 0::2] = np.sin(angles)
     result[..., 1::2] = np.cos(angles)
     return result
@@ -40,7 +40,7 @@ def right_complex(positions, dim):
 def right_einsum(positions, dim):
     theta = np.exp(-np.log(10000.0) * np.arange(dim // 2) * 2 / dim)
     angles = np.einsum("...,i->...i", positions, theta)
-    return np.stack((np.sin(angles), np.cos(angles)), -1).reshape(angles.shape[:-1] + (-1,))
+    return np.stack((np.sin(angles), np.cos(angles)), -1).reshape((*angles.shape[:-1], -1))
 
 
 def right_phase(positions, dim):
@@ -107,7 +107,7 @@ def _angles(positions, dim):
 
 
 def _weave(even, odd):
-    result = np.empty(even.shape[:-1] + (2 * even.shape[-1],))
+    result = np.empty((*even.shape[:-1], 2 * even.shape[-1]))
     result[..., ::2], result[..., 1::2] = even, odd
     return result
 
@@ -180,7 +180,7 @@ def next_frequency(positions, dim):
 
 def column_index(positions, dim):
     positions = np.asarray(positions)
-    result = np.zeros(positions.shape + (dim,))
+    result = np.zeros((*positions.shape, dim))
     for j in range(dim):
         wave = np.sin if j % 2 == 0 else np.cos
         result[..., j] = wave(positions / 10000 ** (j / dim))
@@ -189,7 +189,7 @@ def column_index(positions, dim):
 
 def column_index_doubled(positions, dim):
     positions = np.asarray(positions)
-    result = np.zeros(positions.shape + (dim,))
+    result = np.zeros((*positions.shape, dim))
     for i in range(dim):
         angle = positions / np.power(10000, 2 * i / dim)
         result[..., i] = np.sin(angle) if i % 2 == 0 else np.cos(angle)
@@ -458,7 +458,7 @@ def test_a_second_mistake_in_a_later_stage_does_not_hide_the_first():
 
 
 @pytest.mark.parametrize(
-    "fn, said",
+    ("fn", "said"),
     [
         (swapped, "At position 0 your code begins 1, 0; the chapter's begins 0, 1."),
         (exponent_i, "your waves turn by 1, 0.3162, 0.1 rad per position in pairs 0, 1, 2; expected are 1, 0.1, 0.01."),
@@ -483,7 +483,8 @@ def test_the_smallest_failing_input_is_shown():
 
 
 @pytest.mark.parametrize(
-    "fn, stage", [(swapped, "values"), (rows_renumbered, "start"), (absolute, "negative"), (truncated, "fractional")]
+    ("fn", "stage"),
+    [(swapped, "values"), (rows_renumbered, "start"), (absolute, "negative"), (truncated, "fractional")],
 )
 def test_the_stage_that_stopped_the_check_is_told(fn, stage):
     assert check.sinusoidal(fn).stage == stage
@@ -502,7 +503,7 @@ def test_an_unknown_mistake_shows_the_first_wrong_cell_and_a_picture():
 
 
 @pytest.mark.parametrize(
-    "reshape, diagnosis",
+    ("reshape", "diagnosis"),
     [
         (lambda p: p[..., : p.shape[-1] // 2], "half of the columns are missing"),
         (lambda p: p.reshape(*p.shape[:-1], -1, 2), "sine and cosine have an axis of their own"),
@@ -556,7 +557,7 @@ def test_the_first_hint_says_the_numbers_of_a_right_code():
 
 
 @pytest.mark.parametrize(
-    "change, stage",
+    ("change", "stage"),
     [(lambda m: m % 10000, "large"), (lambda m: np.where(m < 0, m + 5000, m), "negative")],
 )
 def test_what_is_right_on_simple_inputs_gets_hints_about_what_is_not(change, stage):

@@ -1,4 +1,4 @@
-"""What the Colab tests share: the site's wheel served on this machine, and the way a chapter's cell is pointed at it."""
+"""What the Colab tests share: the site's wheel served on this machine, and how a chapter's cell is pointed at it."""
 
 import functools
 import http.server
@@ -80,10 +80,12 @@ def at():
 
 @pytest.fixture
 def run_near_colab(served, at):
-    """run(chapter, environment, without=tags): run a chapter where the library is not, until its first cell brings it."""
+    """run(chapter, environment, without=tags): run a chapter without the library until its first cell brings it."""
 
     def run(chapter, environment, without=()):
-        subprocess.run([environment.python, "-m", "pip", "uninstall", "-y", "-q", "posenc-lib"], check=True, capture_output=True)
+        subprocess.run(
+            [environment.python, "-m", "pip", "uninstall", "-y", "-q", "posenc-lib"], check=True, capture_output=True
+        )
         notebook = run_chapters.run_chapter(chapter, environment.python, without=without, rewrite=at(served.address))
         assert any("/wheels/posenc_lib-" in path for path in served.asked), "the first cell installed nothing"
         return notebook

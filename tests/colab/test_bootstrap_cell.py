@@ -38,15 +38,18 @@ def old_library(folder):
     (folder / "posenc_lib").mkdir(parents=True)
     (folder / "posenc_lib/__init__.py").write_text("")
     (folder / "posenc_lib-0.0.1.dist-info").mkdir()
-    (folder / "posenc_lib-0.0.1.dist-info/METADATA").write_text("Metadata-Version: 2.4\nName: posenc-lib\nVersion: 0.0.1\n")
+    metadata = "Metadata-Version: 2.4\nName: posenc-lib\nVersion: 0.0.1\n"
+    (folder / "posenc_lib-0.0.1.dist-info/METADATA").write_text(metadata)
     return folder
 
 
 def test_installs_the_library_where_it_is_not_and_nothing_else(run, served, at):
-    result = run(at(served.address)(CELL) + "\nimport importlib.util; print(importlib.util.find_spec('posenc_lib') is not None)")
+    found = "\nimport importlib.util; print(importlib.util.find_spec('posenc_lib') is not None)"
+    result = run(at(served.address)(CELL) + found)
     assert (result.returncode, result.stdout, result.stderr) == (0, "True\n", "")
     assert [path for path in served.asked if "/wheels/posenc_lib-" in path]
-    packages = run("import importlib.metadata as m; print(sorted({d.name for d in m.distributions()} - {'pip', 'setuptools'}))")
+    names = "sorted({d.name for d in m.distributions()} - {'pip', 'setuptools'})"
+    packages = run(f"import importlib.metadata as m; print({names})")
     assert packages.stdout == "['posenc-lib']\n"
 
 

@@ -1,4 +1,4 @@
-"""Each chapter, less its torch cells, with Colab's Python, NumPy, matplotlib and IPython. Unlike Colab: there is no torch."""
+"""Each chapter, less its torch cells, with Colab's Python, NumPy, matplotlib and IPython. Unlike Colab: no torch."""
 
 import colab_environment
 import pytest

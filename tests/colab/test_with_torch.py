@@ -19,7 +19,7 @@ def environment():
 def test_only_python_and_torch_differ_from_colab(environment):
     differences = environment.differences()
     print("here, on Colab:", differences)
-    own_python = "%d.%d" % sys.version_info[:2]
+    own_python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     expected = {"torch"} | ({"python"} if own_python != colab_environment.COLAB["python"] else set())
     assert set(differences) == expected
 

@@ -6,6 +6,7 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from posenc_lib import figures
 
 T = np.arange(50)
@@ -19,7 +20,7 @@ def draw():
     figure.suptitle("Gallery")
     figure.supxlabel("everything")
     painters = [lines, image, points, arrows, bars, contours, logarithms, mesh, sticks]
-    for paint, axes in zip(painters, panels.flat):
+    for paint, axes in zip(painters, panels.flat, strict=True):
         paint(axes)
     return figure
 

@@ -10,9 +10,8 @@ does nothing.
 import os
 
 import pytest
-from notebook_outputs import comparable, faults, has_picture, picture_difference, settle
-
 from nbval.plugin import IPyNbCell, IPyNbFile
+from notebook_outputs import comparable, faults, has_picture, picture_difference, settle
 
 FACTS_ONLY = "picture compared by its facts alone"
 # nbval's ways not to look at a cell. An output that cannot be compared cannot be kept true.
@@ -46,7 +45,8 @@ def pytest_terminal_summary(terminalreporter):
     if count:
         terminalreporter.section("pictures")
         terminalreporter.line(
-            f"Cells whose pictures were compared by facts, not pixels (another matplotlib drew the stored ones): {count}"
+            "Cells whose pictures were compared by facts, not pixels "
+            f"(another matplotlib drew the stored ones): {count}"
         )
 
 
@@ -97,7 +97,7 @@ class StrictCell(IPyNbCell):
         if len(ref) != len(settled):
             self.comparison_traceback.append(f"{len(ref)} stored outputs, {len(settled)} new")
             return False
-        for stored, fresh in zip(ref, settled):
+        for stored, fresh in zip(ref, settled, strict=True):
             difference = self._picture_difference(stored, fresh)
             if difference:
                 self.comparison_traceback.append(f"picture: {difference}")

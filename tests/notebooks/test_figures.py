@@ -14,11 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from notebook_outputs import settle_text
+
 from posenc_lib import figures
 from posenc_lib.figures.summary import number, numbers, summarise
 
 STORED = Path(__file__).with_name("gallery.txt")
 X = np.linspace(0, 2 * np.pi, 50)
+SINE = np.sin(X)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def test_drawing_a_figure_does_not_change_what_is_said_of_it():
     assert figures.describe(figure) == before
 
 
-def wave(axes, y=np.sin(X), x=X, **line):
+def wave(axes, y=SINE, x=X, **line):
     axes.plot(x, y, **{"label": "wave", **line})
     axes.legend()
 

@@ -96,11 +96,21 @@ def verdicts(tmp_path_factory):
     nbformat.write(nbformat.v4.new_notebook(cells=cells(CASES)), stored)
     sync.sync(stored)
     notebook = nbformat.read(stored, as_version=4)
-    for cell, (_, mutate, _) in zip(notebook.cells[1:], CASES.values()):
+    for cell, (_, mutate, _) in zip(notebook.cells[1:], CASES.values(), strict=True):
         if mutate:
             mutate(cell)
     nbformat.write(notebook, folder / "changed.ipynb")
-    command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
+        "-p",
+        "no:cacheprovider",
+    ]
     command += ["--nbval", "--nbval-current-env", "--color=no", f"--junitxml={folder / 'report.xml'}", folder]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     said = {"stored": [], "changed": []}
@@ -108,7 +118,7 @@ def verdicts(tmp_path_factory):
         notebook = next(name for name in said if f"{name}.ipynb" in case.get("classname"))
         said[notebook].append("".join(child.text or "failed" for child in case if child.tag in ("failure", "error")))
     assert [len(each) for each in said.values()] == [1 + len(CASES)] * 2, run.stdout
-    return {name: dict(zip(CASES, each[1:])) for name, each in said.items()} | {"terminal": run.stdout}
+    return {name: dict(zip(CASES, each[1:], strict=True)) for name, each in said.items()} | {"terminal": run.stdout}
 
 
 @pytest.mark.parametrize("name", CASES)

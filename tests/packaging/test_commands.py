@@ -36,7 +36,9 @@ def make(tmp_path, bin_folder):
 
     def run(*arguments):
         command = ["make", "--no-print-directory", *arguments]
-        return subprocess.run(command, cwd=tmp_path / "copy", env={"PATH": str(bin_folder)}, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path / "copy", env={"PATH": str(bin_folder)}, capture_output=True, text=True
+        )
 
     return run
 

@@ -20,7 +20,11 @@ UNPINNED = {"pip", "posenc-lib"}
 
 
 def lines():
-    return [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines() if re.match(r"\w", line)]
+    return [
+        line.split("#")[0].strip()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if re.match(r"\w", line)
+    ]
 
 
 def pins():
@@ -46,7 +50,9 @@ def test_each_package_is_pinned_once():
 def test_what_is_installed_is_what_is_pinned():
     elsewhere = {"appnope", "colorama"}  # a Mac's, Windows'
     nvidia = {name for name in installed() if name.startswith(("nvidia-", "cuda-", "triton"))}  # torch's, with CUDA
-    different = {name: (version, pins().get(name)) for name, version in installed().items() if pins().get(name) != version}
+    different = {
+        name: (version, pins().get(name)) for name, version in installed().items() if pins().get(name) != version
+    }
     assert not {name: both for name, both in different.items() if name not in elsewhere | nvidia}
     assert not set(pins()) - set(installed()), "pinned, but nothing brings it"
 

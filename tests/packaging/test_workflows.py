@@ -61,7 +61,7 @@ def test_the_workflows_call_the_makefile():
 
 @pytest.fixture
 def gather(tmp_path):
-    """gather(released version, what gh does to list and to download): run the deployment's step with a stand-in for gh; what it called."""
+    """gather(released version, what gh does to list and to download): what the deployment's step calls then."""
     for name in (".venv/bin", "tools", "dist", "bin"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -81,7 +81,9 @@ def gather(tmp_path):
         (tmp_path / "bin/gh").write_text(gh)
         (tmp_path / "bin/gh").chmod(0o755)
         environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_SHA": "abc"}
-        result = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        result = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         created = [line for line in (tmp_path / "calls").read_text().splitlines() if line.startswith("release create")]
         wheels = sorted(path.name.split("-")[1] for path in tmp_path.glob("_build/html/wheels/*.whl"))
         return result, created, wheels

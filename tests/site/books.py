@@ -62,9 +62,15 @@ def write_specimen(folder: Path, *, text: str = "", cells=None):
 
 def specimen_cells() -> list:
     """Return a chapter's cells: theorem, proof, formulas, table, picture, exercise, report, solution, long code."""
-    report = check.Report("sinusoidal", "failed", message="Sine and cosine stand in each other's place.", hints=("Look left.",))
-    html = new_output("execute_result", {"text/plain": repr(report), "text/html": report._repr_html_()}, execution_count=5)
-    picture = new_output("display_data", {"image/png": base64.b64encode(_grey_png()).decode(), "text/plain": "<Figure>"})
+    report = check.Report(
+        "sinusoidal", "failed", message="Sine and cosine stand in each other's place.", hints=("Look left.",)
+    )
+    html = new_output(
+        "execute_result", {"text/plain": repr(report), "text/html": report._repr_html_()}, execution_count=5
+    )
+    picture = new_output(
+        "display_data", {"image/png": base64.b64encode(_grey_png()).decode(), "text/plain": "<Figure>"}
+    )
     return [
         new_markdown_cell(OPENING),
         _code("open('executed', 'w')", tags=["bootstrap", "remove-cell"]),
@@ -91,14 +97,19 @@ def _grey_png(side=64):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row * side)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row * side)) + chunk(b"IEND", b"")
+    )
 
 
 INTRO = "# A specimen\n\nEvery construct once.\n\n```{bibliography}\n:all:\n```\n\n"
 
 REFERENCE = "@book{euler1748, author={Euler, Leonhard}, title={Introductio}, publisher={Bousquet}, year={1748}}"
 
-LONG_LINE = "encoding = np.concatenate([np.sin(positions[:, None] * frequencies), np.cos(positions[:, None] * frequencies)], -1)"
+LONG_LINE = (
+    "encoding = np.concatenate("
+    "[np.sin(positions[:, None] * frequencies), np.cos(positions[:, None] * frequencies)], -1)"
+)
 
 OPENING = r"""# Kumquat chapter
 

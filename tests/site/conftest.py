@@ -113,7 +113,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 def _serve(folder, name):
     prefix = f"/{name}/"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder), prefix=prefix))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder), prefix=prefix)
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server, f"http://127.0.0.1:{server.server_port}{prefix}"
 

@@ -1,4 +1,4 @@
-"""The pages in a real browser, as a reader meets them: on a desk and on a phone, by light and in the dark, by keyboard."""
+"""The pages in a real browser, as a reader meets them: on a desk or a phone, by light or in the dark, by keyboard."""
 
 from importlib.metadata import distribution
 
@@ -48,7 +48,9 @@ class Visit:
 
     def axe(self):
         """Return what axe-core finds wrong, with everything that folds open."""
-        self.page.evaluate("document.querySelectorAll('.toggle-hidden .toggle-button').forEach(button => button.click())")
+        self.page.evaluate(
+            "document.querySelectorAll('.toggle-hidden .toggle-button').forEach(button => button.click())"
+        )
         self.page.wait_for_timeout(400)  # the fold's fade, in which contrast is not yet the final one
         self.page.evaluate(SPARE_AXE)
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -75,7 +77,9 @@ def visit(browser, site_url, specimen_url):
 def scrolls_sideways(page):
     """Return the elements of the page's frame that are wider than they show."""
     frame = "[document.documentElement, document.body, document.querySelector('.bd-article-container')]"
-    return page.evaluate(f"{frame}.filter(e => e && e.scrollWidth > e.clientWidth).map(e => e.tagName + '.' + e.className)")
+    return page.evaluate(
+        f"{frame}.filter(e => e && e.scrollWidth > e.clientWidth).map(e => e.tagName + '.' + e.className)"
+    )
 
 
 def assert_clean(seen):
@@ -100,7 +104,9 @@ def test_a_page_shows_without_complaint_on_a_phone(visit, book, page):
     assert_clean(visit(book, page, viewport=PHONE, color_scheme="dark"))
 
 
-@pytest.mark.parametrize(("book", "page"), [("specimen", "book/chapter"), *(("site", page) for page in books.notebooks())])
+@pytest.mark.parametrize(
+    ("book", "page"), [("specimen", "book/chapter"), *(("site", page) for page in books.notebooks())]
+)
 def test_formulas_are_set_in_their_own_fonts(visit, book, page):
     shown = visit(book, page).page
     assert shown.locator(".katex-html").count() == shown.locator(".math").count() > 5
@@ -190,7 +196,8 @@ def test_the_theme_button_changes_the_theme_and_remembers_it(visit):
 
 def test_pictures_keep_their_colours_in_the_dark(visit):
     shown = visit("specimen", "book/chapter", color_scheme="dark").page
-    style = "(e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor])(document.querySelector('.cell_output img'))"
+    picture = "document.querySelector('.cell_output img')"
+    style = f"(e => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor])({picture})"
     assert shown.evaluate(style) == ["none", "rgb(255, 255, 255)"]
     report = "getComputedStyle(document.querySelector('.cell_output .text_html')).backgroundColor"
     assert shown.evaluate(report) == "rgba(0, 0, 0, 0)"

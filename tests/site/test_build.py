@@ -4,7 +4,6 @@ import pytest
 
 from tests.site import books
 
-
 FAULTS = {
     r"A typo: $\thetaa_i$.": r"Undefined control sequence: \thetaa",
     "$$\n\\begin{aligned} a &= b \\\\\n$$": r"Expected & or \\ or \cr or \end",

@@ -1,4 +1,4 @@
-"""Every page of the built site, read as a file: nothing from elsewhere, every link leads somewhere, every picture speaks."""
+"""Every page of the built site, read as a file: nothing from elsewhere, links lead somewhere, pictures speak."""
 
 import gzip
 import json
@@ -13,7 +13,17 @@ from bs4 import BeautifulSoup
 from tests.site import books
 
 # Relations of <link> that make a browser fetch something.
-FETCHED = {"stylesheet", "icon", "shortcut", "preload", "prefetch", "modulepreload", "manifest", "preconnect", "dns-prefetch"}
+FETCHED = {
+    "stylesheet",
+    "icon",
+    "shortcut",
+    "preload",
+    "prefetch",
+    "modulepreload",
+    "manifest",
+    "preconnect",
+    "dns-prefetch",
+}
 PAGE_BUDGET = 1_000_000  # bytes of one page with its scripts, style sheets and pictures, as Pages sends them
 
 
@@ -24,7 +34,9 @@ def soup(path: Path) -> BeautifulSoup:
 
 def pages(site: Path) -> list[Path]:
     """Return every page but the redirect from the root."""
-    return [path for path in sorted(site.rglob("*.html")) if path != site / "index.html" and "_static" not in path.parts]
+    return [
+        path for path in sorted(site.rglob("*.html")) if path != site / "index.html" and "_static" not in path.parts
+    ]
 
 
 def elsewhere(address: str) -> bool:
@@ -69,7 +81,9 @@ def test_no_style_sheet_names_another_host(site):
     sheets = list(site.rglob("*.css"))
     assert sheets
     for sheet in sheets:
-        assert not [address for address in css_addresses(sheet.read_text(encoding="utf-8")) if elsewhere(address)], sheet
+        assert not [address for address in css_addresses(sheet.read_text(encoding="utf-8")) if elsewhere(address)], (
+            sheet
+        )
 
 
 def test_everything_a_page_fetches_is_there(site, name):
