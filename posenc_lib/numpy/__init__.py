@@ -11,6 +11,7 @@ from posenc_lib.numpy.mrope import mrope
 from posenc_lib.numpy.rope import rope
 from posenc_lib.numpy.shaw import shaw_attention, shaw_bias
 from posenc_lib.numpy.sinusoidal import sinusoidal
+from posenc_lib.numpy.t5_bias import t5_bias
 from posenc_lib.numpy.t5_bucket import t5_bucket
 from posenc_lib.numpy.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 
@@ -29,5 +30,6 @@ __all__ = [
     "shaw_attention",
     "shaw_bias",
     "sinusoidal",
+    "t5_bias",
     "t5_bucket",
 ]

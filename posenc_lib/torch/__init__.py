@@ -11,6 +11,7 @@ from posenc_lib.torch.mrope import mrope
 from posenc_lib.torch.rope import rope
 from posenc_lib.torch.shaw import shaw_attention, shaw_bias
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
+from posenc_lib.torch.t5_bias import t5_bias
 from posenc_lib.torch.t5_bucket import t5_bucket
 from posenc_lib.torch.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 
@@ -30,5 +31,6 @@ __all__ = [
     "shaw_attention",
     "shaw_bias",
     "sinusoidal",
+    "t5_bias",
     "t5_bucket",
 ]

@@ -76,6 +76,11 @@ CALLS = {
         ((np.arange(6).reshape(2, 3), 4), {**FLOAT64, "base": 1}),
         ((10_000, 64), FLOAT64),
     ],
+    "t5_bias": [
+        ((X[0].reshape(8, 6), range(5), range(7)), {}),
+        ((X[0].reshape(8, 6)[:5], np.array([[9], [40]]), np.array([[0, 9, 8], [0, 1, 50]])), {"bidirectional": False}),
+        ((X.reshape(72, 2), [1000], range(0, 1000, 7)), {"max_distance": 500}),
+    ],
     "t5_bucket": [
         ((np.arange(-200, 200),), {}),
         ((np.arange(-200, 200).reshape(8, 50),), {"bidirectional": False}),
