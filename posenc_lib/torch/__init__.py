@@ -5,21 +5,29 @@ Every name of `posenc_lib.numpy` stands here with the same signature. Names in c
 
 from posenc_lib.torch.alibi import alibi_bias, alibi_slopes
 from posenc_lib.torch.attention import attention
+from posenc_lib.torch.axial_rope import axial_rope
+from posenc_lib.torch.bias_modules import Alibi, T5Bias
 from posenc_lib.torch.convert_layout import convert_layout
 from posenc_lib.torch.learned import learned
 from posenc_lib.torch.mrope import mrope
 from posenc_lib.torch.rope import rope
+from posenc_lib.torch.rope_module import Rope
 from posenc_lib.torch.shaw import shaw_attention, shaw_bias
 from posenc_lib.torch.sinusoidal import Sinusoidal, sinusoidal
 from posenc_lib.torch.t5_bias import t5_bias
 from posenc_lib.torch.t5_bucket import t5_bucket
 from posenc_lib.torch.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
+from posenc_lib.torch.transformer_xl import transformer_xl_bias
 
 __all__ = [
+    "Alibi",
+    "Rope",
     "Sinusoidal",
+    "T5Bias",
     "alibi_bias",
     "alibi_slopes",
     "attention",
+    "axial_rope",
     "convert_layout",
     "learned",
     "mrope",
@@ -33,4 +41,5 @@ __all__ = [
     "sinusoidal",
     "t5_bias",
     "t5_bucket",
+    "transformer_xl_bias",
 ]

@@ -46,14 +46,15 @@ def turn_into(out: Tensor, x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> 
     if x.dtype != cos.dtype:
         wide = x.to(cos.dtype)
         return out.copy_(turn_into(wide, wide, cos, sin, layout))
-    in_place = out.is_set_to(x)
-    if not in_place and out.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
+    shared = out.untyped_storage()._cdata == x.untyped_storage()._cdata
+    in_place = shared and out.storage_offset() == x.storage_offset() and out.stride() == x.stride()
+    if shared and not in_place:
         x = x.clone()  # they may overlap, and what is written here would be read there
     r = 2 * cos.shape[-1]
     if layout == "interleaved":
         _turn_interleaved_into(out[..., :r], x[..., :r], cos, sin)
     else:
-        _turn_half_into(out, x, cos, sin)
+        _turn_half_into(out, x, cos, sin, in_place)
     if not in_place:
         out[..., r:].copy_(x[..., r:])
     return out
@@ -79,7 +80,7 @@ class _Turn(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Tensor:
         return _turned(x, cos, sin, layout)
 
     @staticmethod
@@ -90,7 +91,7 @@ class _Turn(torch.autograd.Function):
         ctx.save_for_backward(cos, sin, *((x,) if of_table else ()))
 
     @staticmethod
-    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         cos, sin, *kept = ctx.saved_tensors
         of_x = turn(gradient, cos, -sin, ctx.layout) if ctx.needs_input_grad[0] else None
         if not kept:
@@ -101,7 +102,7 @@ class _Turn(torch.autograd.Function):
         return of_x, (a * c + b * d).sum_to_size(cos.shape), (a * d - b * c).sum_to_size(sin.shape), None
 
     @staticmethod
-    def jvp(ctx: _Context, of_x: Tensor, of_cos: Tensor, of_sin: Tensor, _: None) -> Tensor:  # type: ignore[override]
+    def jvp(ctx: _Context, of_x: Tensor, of_cos: Tensor, of_sin: Tensor, _: None) -> Tensor:
         x, cos, sin = ctx.saved_tensors
         r = 2 * cos.shape[-1]
         by_table = turn(x[..., :r], of_cos, of_sin, ctx.layout)
@@ -123,8 +124,9 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Tensor:
 def _turned_interleaved(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """A pair side by side is a complex number, and a turn its product with another: one pass."""
     r = 2 * cos.shape[-1]
-    numbers = _as_complex(x[..., :r])
-    if numbers is None:
+    try:
+        numbers = _as_complex(x[..., :r])
+    except RuntimeError:  # its strides are odd, as those of an odd dim are
         numbers = _as_complex(x[..., :r].clone(memory_format=torch.contiguous_format))
     turned = torch.view_as_real(numbers * torch.complex(cos, sin)).flatten(-2)
     return _with_rest(turned, x)
@@ -136,9 +138,9 @@ def _turned_half(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     Fewest passes over memory, but no batching rule: torch.vmap warns that it loops. It is not needed
     here, for every leading axis of x is a batch already.
     """
-    n = cos.shape[-1]
-    rest = cos.new_ones((*cos.shape[:-1], x.shape[-1] - 2 * n))
-    turned = x * torch.cat((cos, cos, rest), dim=-1)
+    n, rest = cos.shape[-1], x.shape[-1] - 2 * cos.shape[-1]
+    ones = (cos.new_ones((*cos.shape[:-1], rest)),) if rest else ()
+    turned = x * torch.cat((cos, cos, *ones), dim=-1)
     turned[..., :n].addcmul_(x[..., n : 2 * n], sin, value=-1)
     turned[..., n : 2 * n].addcmul_(x[..., :n], sin)
     return turned
@@ -148,34 +150,32 @@ def _turned_in_one_graph(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Te
     """Real arithmetic, which torch.compile fuses; for complex numbers it has no code of its own."""
     n = cos.shape[-1]
     shape, axis = ((n, 2), -1) if layout == "interleaved" else ((2, n), -2)
-    a, b = x[..., : 2 * n].unflatten(-1, shape).unbind(axis)
+    a, b = torch.unflatten(x[..., : 2 * n], -1, shape).unbind(axis)
     # Half precision times float32 is float32; rounded before they are joined, no float32 copy is stored.
     turned = ((a * cos - b * sin).to(x.dtype), (a * sin + b * cos).to(x.dtype))
     return _with_rest(torch.stack(turned, dim=axis).flatten(-2), x)
 
 
 def _turn_interleaved_into(out: Tensor, x: Tensor, cos: Tensor, sin: Tensor) -> None:
-    source, target = _as_complex(x), _as_complex(out)
-    if source is None or target is None:
+    try:
+        source, target = _as_complex(x), _as_complex(out)
+    except RuntimeError:  # the strides of one are odd
         out.copy_(_turned_interleaved(x, cos, sin))
-    else:
-        torch.mul(source, torch.complex(cos, sin), out=target)
+        return
+    torch.mul(source, torch.complex(cos, sin), out=target)
 
 
-def _turn_half_into(out: Tensor, x: Tensor, cos: Tensor, sin: Tensor) -> None:
+def _turn_half_into(out: Tensor, x: Tensor, cos: Tensor, sin: Tensor, in_place: bool) -> None:
     n = cos.shape[-1]
     (a, b), (to_a, to_b) = pairs(x, n, "half"), pairs(out, n, "half")
-    a = a.clone() if out.is_set_to(x) else a  # b takes from it after it was overwritten
+    a = a.clone() if in_place else a  # b takes from it after it was overwritten
     torch.mul(a, cos, out=to_a).addcmul_(b, sin, value=-1)
     torch.mul(b, cos, out=to_b).addcmul_(a, sin)
 
 
-def _as_complex(x: Tensor) -> Tensor | None:
-    """Return a view of pairs side by side as complex numbers, None where the strides have none."""
-    try:
-        return torch.view_as_complex(x.unflatten(-1, (x.shape[-1] // 2, 2)))
-    except RuntimeError:  # its strides are odd, as those of an odd dim are
-        return None
+def _as_complex(x: Tensor) -> Tensor:
+    """Return a view of pairs side by side as complex numbers; a RuntimeError where the strides have none."""
+    return torch.view_as_complex(torch.unflatten(x, -1, (x.shape[-1] // 2, 2)))
 
 
 def _with_rest(turned: Tensor, x: Tensor) -> Tensor:
