@@ -84,5 +84,7 @@ def _as_table(table: ArrayLike) -> NDArray[np.float64]:
     if table.dtype.kind not in "iuf":
         raise TypeError(f"t5_bias: table must hold real numbers, got dtype {table.dtype}.")
     if table.ndim != 2 or not table.shape[1]:
-        raise ValueError(f"t5_bias: table must have shape (num_buckets, heads), with a head at least, got {table.shape}.")
+        raise ValueError(
+            f"t5_bias: table must have shape (num_buckets, heads), with a head at least, got {table.shape}."
+        )
     return table.astype(np.float64)

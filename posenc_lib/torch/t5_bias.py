@@ -89,5 +89,7 @@ def _as_table(table: torch.Tensor | ArrayLike) -> torch.Tensor:
     if not table.is_floating_point():
         raise TypeError(f"t5_bias: table must be floating, as the bias is, got {table.dtype}.")
     if table.ndim != 2 or not table.shape[1]:
-        raise ValueError(f"t5_bias: table must have shape (num_buckets, heads), with a head at least, got {tuple(table.shape)}.")
+        raise ValueError(
+            f"t5_bias: table must have shape (num_buckets, heads), with a head at least, got {tuple(table.shape)}."
+        )
     return table
