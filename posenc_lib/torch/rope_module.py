@@ -99,9 +99,9 @@ class Rope(torch.nn.Module):
         self._check(q, k, key_positions is None)
         table = self._table("q", q, positions)
         turned = _pairs.turn(q, *table, self.layout)
-        if key_positions is None:
+        if key_positions is None or key_positions is positions:
             self._check_shape("k", k, table[0].shape[:-1])
-        elif key_positions is not positions or k.shape != q.shape:
+        else:
             table = self._table("k", k, key_positions)
         return turned, _pairs.turn(k, *table, self.layout)
 
