@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from posenc_lib import _checks, _position_shapes
+from posenc_lib import _checks, _position_shapes, _rope_arguments
 
 
 def check_positions(operation: str, x: Sequence[int], positions: Sequence[int], axes: int | None = None) -> None:
     """Raise a ValueError unless positions of this shape place the tokens of x on each axis; `axes` None: any number."""
     x, positions = tuple(x), tuple(positions)
-    counted = len(positions) > 1 and (axes is None or positions[0] == axes)
+    counted = len(positions) > 1 and positions[0] > 0 and (axes is None or positions[0] == axes)
     if counted and _position_shapes.fit(x[:-1], positions[1:]):
         return
     A, T = "A" if axes is None else axes, x[-2]
@@ -30,6 +30,26 @@ def _hint(x: tuple[int, ...], positions: tuple[int, ...], axes: int | None) -> s
             f"write (…, B, {ones}T), which is positions[:, :, {nones}:]."
         )
     return ""
+
+
+def check_axial(x: Sequence[int], positions: Sequence[int], frequencies: Sequence[int], layout: str) -> None:
+    """Raise a ValueError that names what axial_rope cannot use; the first three are shapes."""
+    x, frequencies = tuple(x), tuple(frequencies)
+    _rope_arguments.check_layout("axial_rope", layout)
+    if len(x) < 2:
+        raise ValueError(f"axial_rope: x must be (..., T, dim), got {x}.")
+    if len(frequencies) not in (1, 2) or 0 in frequencies:
+        raise ValueError(
+            "axial_rope: frequencies must have shape (n,), the same for all axes, or (A, n), a row for each, and not "
+            f"be empty; got {frequencies}."
+        )
+    check_positions("axial_rope", x, positions, frequencies[0] if len(frequencies) == 2 else None)
+    A, n, dim = positions[0], frequencies[-1], x[-1]
+    if 2 * A * n > dim:
+        raise ValueError(
+            f"axial_rope: every frequency turns two dimensions on each axis; {n} of them on {A} axes need {2 * A * n}, "
+            f"and x {x} has {dim}. Pass at most {dim // (2 * A)}."
+        )
 
 
 def sections_of(sections: Iterable[int], frequencies: int, *, interleaved: bool) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Every public name here has a twin of the same signature in `posenc_lib.torch`.
 
 from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
+from posenc_lib.numpy.axial_rope import axial_rope
 from posenc_lib.numpy.convert_layout import convert_layout
 from posenc_lib.numpy.learned import learned
 from posenc_lib.numpy.mrope import mrope
@@ -19,6 +20,7 @@ __all__ = [
     "alibi_bias",
     "alibi_slopes",
     "attention",
+    "axial_rope",
     "convert_layout",
     "learned",
     "mrope",

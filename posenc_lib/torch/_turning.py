@@ -1,11 +1,8 @@
 """Pairs turned by angles that are given: what the relatives of rope share."""
 
-from collections.abc import Sequence
-
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._positions import as_positions, as_tensor
 from posenc_lib.torch.rope import as_frequencies
 
@@ -29,23 +26,3 @@ def arguments(
 def precision(x: torch.Tensor) -> torch.dtype:
     """What pairs turn in: float64 if x has it, else float32, half precision too."""
     return torch.float64 if x.dtype == torch.float64 else torch.float32
-
-
-def angles_by_axis(
-    positions: torch.Tensor, frequencies: torch.Tensor, places: Sequence[slice], dtype: torch.dtype
-) -> torch.Tensor:
-    """Return the angle of each pair, its frequency times the position on the axis that it belongs to.
-
-    Parameters
-    ----------
-    positions : torch.Tensor, shape (A, ..., T)
-    frequencies : torch.Tensor, shape (n,)
-    places : sequence of slice, A of them
-        Which pairs belong to an axis. The first may hold pairs of the others too, which then take them.
-    dtype : torch.dtype
-        float32 or float64, of the result of shape (..., T, n).
-    """
-    angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=dtype)
-    for along, place in zip(positions, places, strict=True):
-        angles[..., place] = reduced_angles(along, frequencies[place], dtype)
-    return angles

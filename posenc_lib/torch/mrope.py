@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from posenc_lib import _axes_arguments, _rope_arguments
 from posenc_lib.torch import _pairs, _turning
+from posenc_lib.torch._angles import reduced_angles
 
 
 def mrope(
@@ -83,7 +84,9 @@ def mrope(
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     places = _interleaved(sections) if interleaved else _blocks(sections)
-    angles = _turning.angles_by_axis(positions, frequencies, places, _turning.precision(x))
+    angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=_turning.precision(x))
+    for along, place in zip(positions, places, strict=True):
+        angles[..., place] = reduced_angles(along, frequencies[place], angles.dtype)
     return _pairs.turn(x, *_pairs.table(angles, 1.0), layout)
 
 
