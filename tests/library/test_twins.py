@@ -32,6 +32,7 @@ CALLS = {
         ((*X,), {"mask": X[0, :1, :, :4] > 0}),
         ((*X,), {"mask": X[0, :1, :1, :4] > 0, "bias": X[0, 0, :, :4], "causal": True}),
         ((X[0], X[1, :, :3], X[2, :, :3]), {}),
+    ],
     "axial_rope": [
         ((X, np.arange(8).reshape(2, 4), [0.7]), {}),
         ((X, np.arange(24).reshape(2, 3, 1, 4), np.array([[1.0], [-0.1]])), {"layout": "half"}),
