@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posenc_lib import _position_shapes
-
 
 def clip_of_table(operation: str, name: str, table: Sequence[int], owner: str, tokens: Sequence[int]) -> int:
     """Return K for a table of shape (2K + 1, d), d as in the tokens' shape (..., T, d), or say what is wrong."""
@@ -27,19 +25,3 @@ def check_tables(operation: str, key_table: Sequence[int], value_table: Sequence
             f"{operation}: key_table and value_table must have as many rows, 2K + 1, got {key_table[0]} and "
             f"{value_table[0]}."
         )
-
-
-def check_positions(
-    operation: str, q: Sequence[int], keys: int, query_positions: Sequence[int], key_positions: Sequence[int]
-) -> None:
-    """Raise a ValueError when positions do not fit q of shape (..., T, d) and this many keys."""
-    tokens = tuple(q)[:-1]
-    for name, positions, expected in (
-        ("query_positions", tuple(query_positions), tokens),
-        ("key_positions", tuple(key_positions), (*tokens[:-1], keys)),
-    ):
-        if not _position_shapes.fit(expected, positions):
-            raise ValueError(
-                f"{operation}: {name} {positions} do not fit q {tuple(q)} and {keys} keys. Pass one position a token, "
-                f"shape {expected[-1:]}, or one for each axis of q before d, such as {expected}."
-            )

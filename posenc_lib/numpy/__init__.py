@@ -15,6 +15,7 @@ from posenc_lib.numpy.sinusoidal import sinusoidal
 from posenc_lib.numpy.t5_bias import t5_bias
 from posenc_lib.numpy.t5_bucket import t5_bucket
 from posenc_lib.numpy.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
+from posenc_lib.numpy.transformer_xl import transformer_xl_bias
 
 __all__ = [
     "alibi_bias",
@@ -34,4 +35,5 @@ __all__ = [
     "sinusoidal",
     "t5_bias",
     "t5_bucket",
+    "transformer_xl_bias",
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _attention_shapes, _shaw_shapes
+from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
 from posenc_lib.numpy._attention_arrays import as_mask, as_real
 from posenc_lib.numpy._positions import as_integer_positions
 from posenc_lib.numpy.attention import weights
 
 
 def shaw_bias(
-    q: ArrayLike, table: ArrayLike, query_positions: ArrayLike, key_positions: ArrayLike
+    q: ArrayLike, table: ArrayLike, query_positions: ArrayLike | range, key_positions: ArrayLike | range
 ) -> NDArray[np.float64]:
     """Return q_m · a_clip(n − m, −K, K) / √d for each query at position m and key at position n.
 
@@ -69,8 +69,8 @@ def shaw_attention(
     v: ArrayLike,
     key_table: ArrayLike,
     value_table: ArrayLike,
-    query_positions: ArrayLike,
-    key_positions: ArrayLike,
+    query_positions: ArrayLike | range,
+    key_positions: ArrayLike | range,
     *,
     mask: ArrayLike | None = None,
     causal: bool = False,
@@ -148,15 +148,15 @@ def _rows(
     clip: int,
     q: NDArray[np.float64],
     keys: int | None,
-    query_positions: ArrayLike,
-    key_positions: ArrayLike,
+    query_positions: ArrayLike | range,
+    key_positions: ArrayLike | range,
 ) -> NDArray[np.int64]:
     """Return the row of the table for each query and key, shape (..., T, S)."""
     m = as_integer_positions(operation, query_positions).astype(np.int64)  # unsigned ones would wrap around
     n = as_integer_positions(operation, key_positions).astype(np.int64)
     if keys is None:
         keys = n.shape[-1] if n.ndim else 1
-    _shaw_shapes.check_positions(operation, q.shape, keys, m.shape, n.shape)
+    _pair_positions.check(operation, q.shape, keys, m.shape, n.shape)
     rows: NDArray[np.int64] = np.clip(n[..., None, :] - m[..., :, None], -clip, clip) + clip
     return rows
 

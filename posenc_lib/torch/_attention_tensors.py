@@ -34,8 +34,14 @@ def as_mask(operation: str, mask: torch.Tensor | ArrayLike, device: torch.device
     tensor = as_tensor(operation, "mask", mask, device)
     if tensor.dtype != torch.bool:
         raise TypeError(_attention_shapes.wrong_mask(operation, tensor.dtype, tensor.is_floating_point()))
+    return on_device(operation, "mask", tensor, device)
+
+
+def on_device(operation: str, name: str, tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `tensor`, or say that it is elsewhere than q."""
     if tensor.device != device:
-        raise ValueError(f"{operation}: mask is on {tensor.device}, q is on {device}. Move one to the other.")
+        is_on = "are on" if name.endswith("s") else "is on"
+        raise ValueError(f"{operation}: {name} {is_on} {tensor.device}, q is on {device}. Move one to the other.")
     return tensor
 
 

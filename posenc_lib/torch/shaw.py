@@ -7,16 +7,16 @@ import math
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _attention_shapes, _shaw_shapes
-from posenc_lib.torch._attention_tensors import as_mask, as_one_kind, computed_in, weights
+from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
+from posenc_lib.torch._attention_tensors import as_mask, as_one_kind, computed_in, on_device, weights
 from posenc_lib.torch._positions import as_integer_positions, as_tensor
 
 
 def shaw_bias(
     q: torch.Tensor | ArrayLike,
     table: torch.Tensor | ArrayLike,
-    query_positions: torch.Tensor | ArrayLike,
-    key_positions: torch.Tensor | ArrayLike,
+    query_positions: torch.Tensor | ArrayLike | range,
+    key_positions: torch.Tensor | ArrayLike | range,
 ) -> torch.Tensor:
     """Return q_m · a_clip(n − m, −K, K) / √d for each query at position m and key at position n.
 
@@ -75,8 +75,8 @@ def shaw_attention(
     v: torch.Tensor | ArrayLike,
     key_table: torch.Tensor | ArrayLike,
     value_table: torch.Tensor | ArrayLike,
-    query_positions: torch.Tensor | ArrayLike,
-    key_positions: torch.Tensor | ArrayLike,
+    query_positions: torch.Tensor | ArrayLike | range,
+    key_positions: torch.Tensor | ArrayLike | range,
     *,
     mask: torch.Tensor | ArrayLike | None = None,
     causal: bool = False,
@@ -160,23 +160,22 @@ def _rows(
     clip: int,
     q: torch.Tensor,
     keys: int | None,
-    query_positions: torch.Tensor | ArrayLike,
-    key_positions: torch.Tensor | ArrayLike,
+    query_positions: torch.Tensor | ArrayLike | range,
+    key_positions: torch.Tensor | ArrayLike | range,
 ) -> torch.Tensor:
     """Return the row of the table for each query and key, shape (..., T, S)."""
     m, n = (
-        as_integer_positions(operation, as_tensor(operation, "positions", positions, q.device))
-        for positions in (query_positions, key_positions)
+        on_device(operation, name, _as_integers(operation, positions, q.device), q.device)
+        for name, positions in (("query_positions", query_positions), ("key_positions", key_positions))
     )
-    for name, positions in (("query_positions", m), ("key_positions", n)):
-        if positions.device != q.device:
-            raise ValueError(
-                f"{operation}: {name} are on {positions.device}, q is on {q.device}. Move one to the other."
-            )
     if keys is None:
         keys = n.shape[-1] if n.dim() else 1
-    _shaw_shapes.check_positions(operation, q.shape, keys, m.shape, n.shape)
+    _pair_positions.check(operation, q.shape, keys, m.shape, n.shape)
     return (n[..., None, :] - m[..., :, None]).clamp(-clip, clip) + clip
+
+
+def _as_integers(operation: str, positions: torch.Tensor | ArrayLike | range, device: torch.device) -> torch.Tensor:
+    return as_integer_positions(operation, as_tensor(operation, "positions", positions, device))
 
 
 def _scaled(q: torch.Tensor) -> torch.Tensor:

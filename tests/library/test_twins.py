@@ -92,6 +92,10 @@ CALLS = {
         ((range(-999, 999, 7),), {"num_buckets": 320, "max_distance": 800}),
         ((-18,), {"bidirectional": False, "num_buckets": 17, "max_distance": 27}),
     ],
+    "transformer_xl_bias": [
+        ((X[0], X[1], X[0, :, 0], X[1, :, 0], X[2].reshape(2, 6, 4), range(4), range(4)), {}),
+        ((X[:, :, :2], X, X[0, :, 0], X[1, :, 0], X[2].reshape(2, 6, 4), [7.5, 3], range(4)), {"base": 9}),
+    ],
 }
 
 # Of the results, where they are not float64.
