@@ -1,6 +1,7 @@
 """Angular frequencies: what a model fixes once. NumPy, float64, radians per position."""
 
 from posenc_lib.frequencies._axial import axial
+from posenc_lib.frequencies._from_hf import from_hf_config, hf_layer_types
 from posenc_lib.frequencies._linear import linear
 from posenc_lib.frequencies._llama3 import llama3
 from posenc_lib.frequencies._longrope import longrope, longrope_attention_factor
@@ -14,6 +15,8 @@ __all__ = [
     "RotarySpec",
     "axial",
     "dynamic_ntk",
+    "from_hf_config",
+    "hf_layer_types",
     "linear",
     "llama3",
     "longrope",

@@ -5,7 +5,12 @@ Read off the source of transformers by tests/library/test_hf_layouts.py, which a
 
 from __future__ import annotations
 
-INTERLEAVED = frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+INTERLEAVED = _names(
     """
     axk1 axk2 bailing_hybrid blt blt_global_transformer blt_local_decoder blt_local_encoder blt_patcher
     codegen cohere cohere2 cohere2_moe deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 dots3_note
@@ -15,10 +20,10 @@ INTERLEAVED = frozenset(
     mistral_large4 mistral_large4_text moonshine moonshine_streaming musicflamingo openai_privacy_filter
     pe_video pe_video_encoder roformer sam2_video sam3_tracker_video sam3_vision_model sam3_vit_model
     sarvam_mla youtu
-    """.split()
+    """
 )
 
-HALF = frozenset(
+HALF = _names(
     """
     afmoe apertus apertus1p5 apertus1p5_text arcee aria aria_text bamba beam bitnet chameleon clvp
     clvp_encoder cohere_compass cohere_compass_text cohere_compass_vision cosmos3_edge cosmos3_edge_text csm
@@ -51,11 +56,11 @@ HALF = frozenset(
     step3p5 step3p5_vision step3p7 t5_gemma_module t5gemma t5gemma2 t5gemma2_decoder t5gemma2_text timesfm2_5
     ultrabert unlimited_ocr unlimited_ocr_text vaultgemma video_llama_3 video_llama_3_vision voxtral_realtime
     voxtral_realtime_encoder voxtral_realtime_text xcodec2 zamba2 zaya
-    """.split()
+    """
 )
 
 # The rope type that "default" means in these configurations is "axial".
-AXIAL = frozenset(
+AXIAL = _names(
     """
     cohere_compass_vision dots3_note_vision_encoder edgetam_video ernie4_5_vl_moe_vision exaone4_5_vision
     gemma4_vision glm4v_moe_vision glm4v_vision glm5_next_vision glm_image_vision glm_ocr_vision
@@ -64,20 +69,21 @@ AXIAL = frozenset(
     qwen2_vl_vision qwen3_5_moe_vision qwen3_5_vision qwen3_omni_moe_vision_encoder qwen3_vl_moe_vision
     qwen3_vl_vision qwen4_exp_vision sam2_video sam3_tracker_video sam3_vit_model step3p5_vision
     video_llama_3_vision
-    """.split()
+    """
 )
 
 # M-RoPE's axes take turns along the pairs, whatever `mrope_interleaved` says.
-INTERLEAVED_SECTIONS = frozenset(
+INTERLEAVED_SECTIONS = _names(
     """
     cohere_compass cohere_compass_text cosmos3_edge cosmos3_edge_text hy_v4_vl hy_v4_vl_text qwen3_5
     qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_omni_moe qwen3_omni_moe_talker_code_predictor
     qwen3_omni_moe_talker_text qwen3_omni_moe_text qwen3_vl qwen3_vl_moe qwen3_vl_moe_text qwen3_vl_text
     qwen4_exp qwen4_exp_text
-    """.split()
+    """
 )
 
 # What transformers assumes where a configuration has no base, unless it is 10000: for error messages alone.
+# "family/layer type" where layers differ.
 DEFAULT_BASES = {
     "apertus": 12000000.0,
     "apertus1p5_text": 12000000.0,
@@ -101,6 +107,8 @@ DEFAULT_BASES = {
     "exaone": 500000.0,
     "flex_olmo": 500000.0,
     "fuyu": 25000.0,
+    "gemma3_text/full_attention": 1000000.0,
+    "gemma3n_text/full_attention": 1000000.0,
     "gemma4_vision": 100.0,
     "gpt_oss": 150000.0,
     "gte": 160000.0,
@@ -118,8 +126,11 @@ DEFAULT_BASES = {
     "minimax_m3_vl_text": 5000000.0,
     "mixtral": 1000000.0,
     "mllama_text_model": 500000.0,
+    "modernbert-decoder/full_attention": 160000.0,
+    "modernbert/full_attention": 160000.0,
     "muse_glimmer_assistant": 500000.0,
     "musicflamingo": 1200.0,
+    "neomme/full_attention": 1000000.0,
     "nomic_bert": 1000.0,
     "olmo3": 500000.0,
     "openai_privacy_filter": 150000.0,
@@ -138,6 +149,8 @@ DEFAULT_BASES = {
     "sarvam_moe": 8000000.0,
     "smollm3": 2000000.0,
     "solar_open": 1000000.0,
+    "t5gemma2_decoder/full_attention": 1000000.0,
+    "t5gemma2_text/full_attention": 1000000.0,
 }
 
 # The share of a head that turns where a configuration does not say, unless it is all of it.
