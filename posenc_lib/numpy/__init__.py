@@ -7,6 +7,7 @@ from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
 from posenc_lib.numpy.axial_rope import axial_rope
 from posenc_lib.numpy.convert_layout import convert_layout
+from posenc_lib.numpy.kerple import kerple_bias
 from posenc_lib.numpy.learned import learned
 from posenc_lib.numpy.mrope import mrope
 from posenc_lib.numpy.rope import rope
@@ -16,6 +17,7 @@ from posenc_lib.numpy.t5_bias import t5_bias
 from posenc_lib.numpy.t5_bucket import t5_bucket
 from posenc_lib.numpy.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 from posenc_lib.numpy.transformer_xl import transformer_xl_bias
+from posenc_lib.numpy.xpos import xpos
 
 __all__ = [
     "alibi_bias",
@@ -23,6 +25,7 @@ __all__ = [
     "attention",
     "axial_rope",
     "convert_layout",
+    "kerple_bias",
     "learned",
     "mrope",
     "packed_mask",
@@ -36,4 +39,5 @@ __all__ = [
     "t5_bias",
     "t5_bucket",
     "transformer_xl_bias",
+    "xpos",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posenc_lib.numpy._attention_arrays import as_real
 from posenc_lib.numpy._relative import as_integer_pair
 from posenc_lib.numpy.t5_bucket import bucket_of
 
@@ -80,11 +81,9 @@ def t5_bias(
 
 
 def _as_table(table: ArrayLike) -> NDArray[np.float64]:
-    table = np.asarray(table)
-    if table.dtype.kind not in "iuf":
-        raise TypeError(f"t5_bias: table must hold real numbers, got dtype {table.dtype}.")
+    table = as_real("t5_bias", "table", table)
     if table.ndim != 2 or not table.shape[1]:
         raise ValueError(
             f"t5_bias: table must have shape (num_buckets, heads), with a head at least, got {table.shape}."
         )
-    return table.astype(np.float64)
+    return table

@@ -8,6 +8,7 @@ from posenc_lib.torch.attention import attention
 from posenc_lib.torch.axial_rope import axial_rope
 from posenc_lib.torch.bias_modules import Alibi, T5Bias
 from posenc_lib.torch.convert_layout import convert_layout
+from posenc_lib.torch.kerple import kerple_bias
 from posenc_lib.torch.learned import learned
 from posenc_lib.torch.mrope import mrope
 from posenc_lib.torch.rope import rope
@@ -18,6 +19,7 @@ from posenc_lib.torch.t5_bias import t5_bias
 from posenc_lib.torch.t5_bucket import t5_bucket
 from posenc_lib.torch.token_positions import packed_mask, positions_after, positions_from_lengths, positions_from_mask
 from posenc_lib.torch.transformer_xl import transformer_xl_bias
+from posenc_lib.torch.xpos import xpos
 
 __all__ = [
     "Alibi",
@@ -29,6 +31,7 @@ __all__ = [
     "attention",
     "axial_rope",
     "convert_layout",
+    "kerple_bias",
     "learned",
     "mrope",
     "packed_mask",
@@ -42,4 +45,5 @@ __all__ = [
     "t5_bias",
     "t5_bucket",
     "transformer_xl_bias",
+    "xpos",
 ]

@@ -43,6 +43,11 @@ CALLS = {
         ((X[0].reshape(8, 6), 2), {"source": "half", "target": "interleaved", "rotary_dim": 2}),
         ((X.reshape(-1), 9), {"source": "half", "target": "half"}),
     ],
+    "kerple_bias": [
+        (([0.5, 2.0], [0.25, 1.0], range(3), range(4)), {}),
+        (([0.5, 2.0], np.array([0.25, 2.0]), np.array([[0], [7]]), np.array([[1, 2], [3, 4.5]])), {"kind": "power"}),
+        (([0.5], [0.25], [10**9], [0, -7]), {"kind": "logarithmic"}),
+    ],
     "learned": [
         ((range(4), X[0, 0]), {}),
         ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
@@ -95,6 +100,11 @@ CALLS = {
     "transformer_xl_bias": [
         ((X[0], X[1], X[0, :, 0], X[1, :, 0], X[2].reshape(2, 6, 4), range(4), range(4)), {}),
         ((X[:, :, :2], X, X[0, :, 0], X[1, :, 0], X[2].reshape(2, 6, 4), [7.5, 3], range(4)), {"base": 9}),
+    ],
+    "xpos": [
+        ((X, range(4), [1.0, 0.1, 0.01]), {"role": "query"}),
+        ((X, np.arange(12).reshape(3, 1, 4), np.array([1.0, 0.1])), {"role": "key", "layout": "half"}),
+        ((X, [0.5, -7, 300, 2000.25], [1.0, 0.1, 0.01]), {"role": "key", "scale_base": 1000, "gamma": 1}),
     ],
 }
 
