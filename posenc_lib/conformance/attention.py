@@ -213,18 +213,21 @@ USED = "positions are used"
 
 
 def _used(subject: Attention) -> Finding:
-    qkv, positions = subject.tensors(8), np.arange(8)
-    plain = subject(qkv, positions)
+    """All tokens see all others here, so that a bias that is the same on both sides shows the query's position."""
+    qkv, positions, everything = subject.tensors(8), np.arange(8), np.ones((8, 8), bool)
+    plain = subject(qkv, positions, mask=everything)
     spread = 3 * positions
-    queries = gap(subject(qkv, spread, positions), plain)
-    keys = gap(subject(qkv, positions, spread - 14), plain)
-    both = gap(subject(qkv, spread), plain)
-    told = f"Other distances change the output by {both:.1e}, other query positions by {queries:.1e}, other key positions by {keys:.1e}."
-    if both < ROUNDING:
-        nothing = queries < ROUNDING and keys < ROUNDING
+    both = gap(subject(qkv, spread, mask=everything), plain)
+    queries = gap(subject(qkv, spread, positions, everything), plain)
+    keys = gap(subject(qkv, positions, spread - 14, everything), plain)
+    told = (
+        f"Other distances change the output by {both:.1e}, other query positions by {queries:.1e}, "
+        f"other key positions by {keys:.1e}."
+    )
+    if max(both, keys, queries) < ROUNDING:
         return Finding(
             USED,
-            WARNING if nothing else FAILED,
+            WARNING,
             told,
             "positions have no effect",
             both,
@@ -233,15 +236,26 @@ def _used(subject: Attention) -> Finding:
             "The order of tokens shows through the causal mask only (NoPE).",
             "Pass the positions on, unless this is meant.",
         )
-    if min(queries, keys) < ROUNDING:
-        which = "query" if queries < keys else "key"
+    if keys < ROUNDING:
         return failed(
             USED,
-            f"{which} positions are ignored",
+            "key positions are ignored",
             told,
             expected="both sides count",
             effect="Steps with a cache, padding and packing get wrong distances.",
-            mend=f"Use {which}_positions.",
+            mend="Use key_positions.",
+        )
+    if queries < ROUNDING:
+        return Finding(
+            USED,
+            WARNING,
+            told,
+            "query positions have no effect",
+            queries,
+            None,
+            "both sides count, unless the bias is a line over the keys under a causal mask, as in BLOOM",
+            "Steps with a cache get wrong distances, if something is turned.",
+            "Use query_positions.",
         )
     return passed(USED, told)
 
@@ -275,11 +289,16 @@ def _shift(subject: Attention) -> Finding:
         1.0,
         told,
         told,
-        "the output depends on the absolute position",
+        "query positions are ignored" if _ignores_queries(subject) else "the output depends on the absolute position",
         expected=f"at most {ROUNDING:.0e} + 1e-06 · shift, which is float32's rounding",
         effect="What the model learned at one place of the text does not hold at another.",
         mend="Examine what turns or biases on its own: conformance.rotation(fn, keys=…), conformance.bias(fn).",
     )
+
+
+def _ignores_queries(subject: Attention) -> bool:
+    qkv, positions = subject.tensors(8), np.arange(8)
+    return gap(subject(qkv, 3 * positions, positions), subject(qkv, positions)) < ROUNDING
 
 
 STEPS = "one pass equals step by step"
@@ -444,9 +463,9 @@ CHECKS: tuple[tuple[str, Callable[[Attention], Finding]], ...] = (
     (MASK, _mask),
     (USED, _used),
     (STEPS, _steps),
+    (ROWS, _rows),
     (PADDED, _padded),
     (PACKED, _packed),
-    (ROWS, _rows),
     (SHIFT, _shift),
     (HALF, _half),
 )

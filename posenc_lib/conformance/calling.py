@@ -46,7 +46,7 @@ class Callee:
     def __call__(self, *args: ArrayLike, dtype: str | None = None) -> NDArray[np.float64]:
         """Return fn(*args) in float64; floats go in as `dtype`, integers as int64. Raises Refused."""
         given = [self._own(np.asarray(a), dtype or self.usual_dtype) for a in args]
-        before = [arrays.to_numpy(a).copy() for a in given]
+        before = [np.array(arrays.to_numpy(a)) for a in given]
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -54,7 +54,7 @@ class Callee:
         except Exception as error:
             raise Refused(f"it raised {describe_error(self.fn, error)}") from error
         for name, was, is_now in zip(self.names, before, given, strict=True):
-            if not np.array_equal(arrays.to_numpy(is_now), was, equal_nan=True):
+            if not np.array_equal(np.asarray(arrays.to_numpy(is_now)), was, equal_nan=True):
                 self.written.add(name)
         return self._read(result)
 

@@ -33,7 +33,7 @@ class Kernel:
         return "a curve" if self.kind == "curve" else "nothing"
 
 
-def measure(rows: Floats, ahead: Floats | None) -> Kernel:
+def measure(rows: Floats, ahead: Floats) -> Kernel:
     """Measure `rows`, the bias of keys 0 … D for query D, shape (heads, D + 1); `ahead`: keys 0 … D for query 0."""
     past = rows[:, ::-1] - rows[:, -1:]
     kind, slopes, edges = _classify(past)
@@ -55,10 +55,8 @@ def _classify(past: Floats) -> tuple[str, list[float], list[int]]:
     return ("steps", [], edges) if len(edges) < 0.5 * past.shape[1] else ("curve", [], [])
 
 
-def _ahead_kind(past: Floats, ahead: Floats | None) -> str:
+def _ahead_kind(past: Floats, ahead: Floats) -> str:
     """What becomes of keys after the query: nothing, hidden, "as before it", "the line goes on" or "other"."""
-    if ahead is None:
-        return "not tested"
     if not np.all(np.isfinite(ahead[:, 1:])):
         return "hidden"
     ahead = ahead - ahead[:, :1]

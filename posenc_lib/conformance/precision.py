@@ -10,7 +10,7 @@ from posenc_lib.conformance import turns
 from posenc_lib.conformance.calling import Refused
 from posenc_lib.conformance.report import FAILED, PASSED, WARNING, Finding
 from posenc_lib.conformance.structure import misplaced
-from posenc_lib.conformance.subject import ROUNDING, Floats, NotTested, Rotation, failed, gap, judged, passed, run
+from posenc_lib.conformance.subject import ROUNDING, Floats, NotTested, Rotation, failed, gap, judged, passed
 
 LAYOUT = "layout round trip"
 
@@ -36,8 +36,8 @@ def layout(subject: Rotation) -> Finding:
         LAYOUT,
         error,
         2 * ROUNDING,
-        f"It is the {turn.layout} layout; carried to {other}, turned and carried back, x comes out the same up to {error:.1e}.",
-        f"It is the {turn.layout} layout by its pairs, but carried to {other}, turned and carried back, x is off by {error:.1e}.",
+        f"It is the {turn.layout} layout; carried to {other}, turned and carried back, x agrees up to {error:.1e}.",
+        f"Its pairs show the {turn.layout} layout; carried to {other}, turned and carried back, x is {error:.1e} off.",
         "more happens than pairs that turn",
         expected="fn(x) is told by its pairs, angles and factor",
         effect="Weights cannot be converted to other code.",
@@ -67,7 +67,7 @@ def frequencies(subject: Rotation) -> Finding:
     turn = subject.need_turn()
     if subject.frequencies is None:
         raise NotTested(f"{_told(subject)}; pass frequencies= to compare")
-    wanted = np.abs(subject.frequencies[subject.frequencies != 0])
+    wanted = np.abs(subject.visible_frequencies())
     if len(wanted) != len(turn.first):
         return failed(
             FREQUENCIES,
@@ -93,7 +93,8 @@ def frequencies(subject: Rotation) -> Finding:
         error,
         ROUNDING,
         f"{_told(subject)}; they agree with those passed up to {error:.1e} of themselves.",
-        f"Pair {worst} turns by {turn.frequencies[worst]:.4g} rad per position, {wanted[worst]:.4g} expected. {_told(subject)}.",
+        f"Pair {worst} turns by {turn.frequencies[worst]:.4g} rad per position, {wanted[worst]:.4g} expected. "
+        f"{_told(subject)}.",
         _name(turn.frequencies, wanted),
         expected="the frequencies passed",
         effect="Distances mean something else than the weights learned: fluent text that loses the thread.",
@@ -180,11 +181,11 @@ def far(subject: Rotation) -> Finding:
 
 
 def _pair_error(exact: turns.Turn, out: Floats, x: Floats, m: int) -> float:
-    """The largest error of a pair, relative to its length."""
+    """The largest error of the direction of a pair; that of an angle, where it is small."""
     wanted = exact.apply(x, np.array([m]))
-    difference = np.hypot(*(out - wanted)[..., [exact.first, exact.second]].swapaxes(0, -2).reshape(2, -1))
-    length = np.hypot(*wanted[..., [exact.first, exact.second]].swapaxes(0, -2).reshape(2, -1))
-    error = float((difference / length).max())
+    seen, right = (y[..., exact.first] + 1j * y[..., exact.second] for y in (out, wanted))
+    with np.errstate(all="ignore"):
+        error = float(np.abs(seen / np.abs(seen) - right / np.abs(right)).max())
     return error if np.isfinite(error) else np.inf
 
 
@@ -232,6 +233,8 @@ def half(subject: Rotation, dtype: str) -> Finding:
     positions = np.arange(x.shape[2])
     wanted = turn.apply(x, positions)
     floor = _rms(_rounded(wanted, dtype) - wanted)
+    if floor == 0:
+        raise NotTested("position 1 does not turn, so that no angle is known")
     ratio = _rms(out - wanted) / floor
     told = f"Up to position {len(positions) - 1} the error is {ratio:.2f} times that of one rounding to {dtype}."
     if ratio < 1.2:
@@ -256,14 +259,17 @@ def half(subject: Rotation, dtype: str) -> Finding:
         ratio,
         1.2,
         "angles in float32 or better, whatever the dtype of x",
-        "Neighbouring tokens get one position, and far ones a wrong one; mixed-precision runs differ from float32 ones.",
+        "Neighbouring tokens get one position, far ones a wrong one; mixed-precision runs differ from float32 ones.",
         f"Never build positions, frequencies or angles in x.dtype; integers and float32 do, {dtype} does not.",
     )
 
 
 def _long_call(subject: Rotation, dtype: str, called_in: str | None = None) -> tuple[Floats, Floats]:
-    """x that `dtype` holds exactly, and what becomes of it: one call from position 0 on, longer than any before, so that no cache filled in float32 answers it."""
-    long, short = (_rounded(subject.vectors(length, batch=1), dtype) for length in LENGTHS[dtype])
+    """x that `dtype` holds exactly, and what becomes of it in one call from position 0 on.
+
+    The call is longer than any before, so that no cache filled in float32 answers it.
+    """
+    long, short = (_rounded(subject.vectors(length, batch=1)[:, :1], dtype) for length in LENGTHS[dtype])
     try:
         return long, subject.queries(long, np.arange(long.shape[2]), dtype=called_in or dtype)
     except Refused:
@@ -344,10 +350,9 @@ def wide(subject: Rotation) -> Finding:
     return replace(result, status=WARNING) if result.status == FAILED and error < FAR_LIMIT else result
 
 
-CHECKS: tuple[tuple[str, Callable[[Rotation], Finding]], ...] = (
-    (LAYOUT, layout),
-    (FREQUENCIES, frequencies),
-    (FAR, far),
+Checks = tuple[tuple[str, Callable[[Rotation], Finding]], ...]
+ANGLES: Checks = ((LAYOUT, layout), (FREQUENCIES, frequencies), (FAR, far))
+DTYPES: Checks = (
     (KEPT, kept),
     (WIDE, wide),
     # In an order in which caches cannot hide what half precision does, nor spread it.
@@ -355,8 +360,3 @@ CHECKS: tuple[tuple[str, Callable[[Rotation], Finding]], ...] = (
     ("bfloat16", partial(half, dtype="bfloat16")),
     (AFTER, after),
 )
-
-
-def findings(subject: Rotation) -> list[Finding]:
-    """All of them."""
-    return [run(name, partial(check, subject)) for name, check in CHECKS]

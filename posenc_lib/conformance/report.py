@@ -162,7 +162,7 @@ class Report:
         facts = "; ".join(f"{name}: {_show(value)}" for name, value in self.facts.items())
         body = [
             f'<p style="margin:0"><strong>{html.escape(self._title().capitalize())}</strong> '
-            f'<span style="opacity:0.85">conformance.{html.escape(self.suite)}: {html.escape(self._counts())}</span></p>',
+            f'<span style="opacity:0.85">conformance.{self.suite}: {html.escape(self._counts())}</span></p>',
             f'<p style="margin:0.4em 0 0">{html.escape(facts)}</p>' if facts else "",
             *(_block(finding) for finding in self.findings),
         ]

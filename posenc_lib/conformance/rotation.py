@@ -1,6 +1,7 @@
 """The suite for callables that turn queries and keys."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,43 +85,35 @@ def rotation(
     'positions are ignored'
     """
     subject = _subject(fn, keys, head_dim, heads, frequencies, layout, max_position, array)
-    findings = [run(structure.CALL, lambda: structure.call(subject))]
-    if findings[0].status == FAILED:
-        findings += [Finding(name, NOT_TESTED, "The first call failed.") for name in _names(subject)]
-        return Report("rotation", tuple(findings), {"arrays": subject.queries.library})
-    # Before anything else is called, or a cache would know the lengths already.
-    repeatable = run(structure.REPEATABLE, lambda: structure.repeatable(subject))
+    first = run(structure.CALL, partial(structure.call, subject))
+    checks = _checks_of(subject)
+    if first.status == FAILED:
+        names = (structure.UNTOUCHED, structure.REPEATABLE, *(name for name, _ in checks))
+        told = [Finding(name, NOT_TESTED, "The first call failed.") for name in names]
+        return Report("rotation", (first, *told), {"arrays": subject.queries.library})
+    # Before anything is measured, or a cache would know the lengths already.
+    repeatable = run(structure.REPEATABLE, partial(structure.repeatable, subject))
     _measure(subject)
-    findings += [
-        repeatable,
-        run(structure.USED, lambda: structure.used(subject)),
-        run(structure.LINEAR, lambda: structure.linear(subject)),
-        run(structure.NORM, lambda: structure.norm(subject)),
-        run(structure.ANGLE, lambda: structure.angle(subject)),
-        run(structure.HEADS, lambda: structure.heads(subject)),
-        *sequences.findings(subject),
-    ]
-    if subject.keys is not subject.queries:
-        findings.append(run(structure.QUERIES_AND_KEYS, lambda: structure.queries_and_keys(subject)))
-    findings.append(run(sequences.SHIFT, lambda: sequences.shift(subject)))
-    findings += precision.findings(subject)
-    findings.insert(1, structure.untouched(subject))
-    return Report("rotation", tuple(findings), subject.facts)
+    rest = [run(name, partial(check, subject)) for name, check in checks]
+    untouched = run(structure.UNTOUCHED, partial(structure.untouched, subject))
+    return Report("rotation", (first, untouched, repeatable, *rest), subject.facts)
 
 
-def _names(subject: Rotation) -> list[str]:
-    """The checks after the first."""
-    names = [
-        structure.UNTOUCHED,
-        structure.REPEATABLE,
-        structure.USED,
-        structure.LINEAR,
-        structure.NORM,
-        structure.ANGLE,
-    ]
-    names += [structure.HEADS, *(name for name, _ in sequences.CHECKS)]
-    names += [structure.QUERIES_AND_KEYS] * (subject.keys is not subject.queries)
-    return [*names, sequences.SHIFT, *(name for name, _ in precision.CHECKS)]
+def _checks_of(subject: Rotation) -> precision.Checks:
+    """In an order in which a cause comes before its effects: where tokens stand, what a position does, how exactly."""
+    both = subject.keys is not subject.queries
+    return (
+        (structure.USED, structure.used),
+        (structure.HEADS, structure.heads),
+        *sequences.CHECKS,
+        (structure.LINEAR, structure.linear),
+        (structure.NORM, structure.norm),
+        (structure.ANGLE, structure.angle),
+        *(((structure.QUERIES_AND_KEYS, structure.queries_and_keys),) if both else ()),
+        *precision.ANGLES,
+        (sequences.SHIFT, sequences.shift),
+        *precision.DTYPES,
+    )
 
 
 def _subject(
@@ -155,8 +148,8 @@ def _frequencies(frequencies: ArrayLike | None, dim: int) -> NDArray[np.float64]
     values = np.asarray(frequencies, np.float64)
     if values.ndim != 1 or not 1 <= len(values) <= dim // 2 or not np.all(np.isfinite(values)):
         raise ValueError(
-            f"conformance.rotation: frequencies must be 1 to {dim // 2} finite numbers, a pair of {dim} dimensions each; "
-            f"got shape {values.shape}."
+            f"conformance.rotation: frequencies must be 1 to {dim // 2} finite numbers, one for each pair of {dim} "
+            f"dimensions that turns; got shape {values.shape}."
         )
     return values
 
@@ -183,7 +176,7 @@ def _exact(subject: Rotation, turn: turns.Turn) -> turns.Turn | None:
     """The measured rotation with frequencies as passed, as recognised, or as float64 shows them."""
     lower = turn.places[:, 0] - turn.places[0, 0]
     subject.ladder = turns.ladder(turn, lower / (1 if turn.layout == "half" else 2))
-    candidates = [] if subject.frequencies is None else [np.abs(subject.frequencies[subject.frequencies != 0])]
+    candidates = [] if subject.frequencies is None else [np.abs(subject.visible_frequencies())]
     candidates += [] if subject.ladder is None else [subject.ladder.frequencies]
     for known in candidates:
         if len(known) == len(turn.frequencies) and np.allclose(known, turn.frequencies, rtol=1e-5, atol=0):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from posenc_lib.conformance import turns
-from posenc_lib.conformance.calling import Refused
+from posenc_lib.conformance.calling import Callee, Refused
 from posenc_lib.conformance.report import Finding
 from posenc_lib.conformance.subject import ROUNDING, NotTested, Rotation, failed, gap, judged, passed, warned
 
@@ -39,7 +39,7 @@ def call(subject: Rotation) -> Finding:
     return passed(CALL, f"x (batch, heads, tokens, dim) = {x.shape}, positions {(length,)}.")
 
 
-def _cannot_be_called(subject: Rotation, fn: turns.Callee, reason: str, shape: tuple[int, ...]) -> Finding:
+def _cannot_be_called(subject: Rotation, fn: Callee, reason: str, shape: tuple[int, ...]) -> Finding:
     try:
         square = fn(subject.one_vector(subject.heads), np.arange(subject.heads))
     except Refused:
@@ -93,13 +93,13 @@ def repeatable(subject: Rotation) -> Finding:
             return failed(
                 REPEATABLE,
                 "cache keyed on length",
-                "Positions 90 to 96 got the angles of 5 to 11, the first seven that were asked for; eight tokens did not.",
+                "Positions 90 to 96 got the angles of 5 to 11, asked for before with as many tokens; eight did not.",
                 expected="angles of the positions that are passed, whatever was called before",
                 effect="A second sequence, or a step with a cache, gets the angles of the first one of its length.",
                 mend="Key the cache on the positions, or compute the angles anew: it costs less than reading q and k.",
             )
         difference = gap(again, first)
-        if difference > 1e-7:
+        if difference > ROUNDING:
             return failed(
                 REPEATABLE,
                 "results change from call to call",
@@ -139,6 +139,7 @@ LINEAR = "linear"
 def linear(subject: Rotation) -> Finding:
     """fn(2x − 3y) = 2 fn(x) − 3 fn(y)."""
     x, y, positions = subject.vectors(LENGTH), subject.vectors(LENGTH, seed=1), np.arange(LENGTH)
+    x[:, :, 0] = y[:, :, 0] = 0  # a token of zeros stays one
     error = max(
         gap(fn(2 * x - 3 * y, positions), 2 * fn(x, positions) - 3 * fn(y, positions)) for fn in subject.callees
     )
@@ -219,14 +220,13 @@ ANGLE = "angle is position times frequency"
 
 def angle(subject: Rotation) -> Finding:
     """At the probes the angles must be those of position 1, times the position."""
-    turn, found = subject.need_turn(), _matrices(subject)
+    turn, found = subject.exact or subject.need_turn(), _matrices(subject)
     errors = {m: _angle_error(turn, found, m) for m in found.at}
     worst = max(errors, key=lambda m: errors[m])
     # A measured frequency has float32's digits.
     limit = ROUNDING + 4e-7 * worst
     if errors[worst] > limit:
-        seen = turn.position_of(found.at[worst][turn.first[0]] + 0.0, np.eye(turn.dim)[turn.first[0]], worst)
-        return _not_proportional(turn, found, worst, errors[worst], limit, seen)
+        return _not_proportional(turn, found, worst, errors[worst], limit)
     return _starts_at_zero(subject, turn, errors[worst], limit)
 
 
@@ -234,9 +234,7 @@ def _angle_error(turn: turns.Turn, found: turns.Matrices, m: int) -> float:
     return gap(found.at[m], turn.apply(np.eye(turn.dim)[:, None, :], np.array([m]))[:, 0])
 
 
-def _not_proportional(
-    turn: turns.Turn, found: turns.Matrices, worst: int, error: float, limit: float, seen: float | None
-) -> Finding:
+def _not_proportional(turn: turns.Turn, found: turns.Matrices, worst: int, error: float, limit: float) -> Finding:
     x = np.ones(turn.dim)
     seen = turn.position_of(x @ found.at[worst], x, worst)
     where = "" if seen is None else f" It turns as position {seen:g} should."
@@ -263,7 +261,7 @@ def misplaced(position: float, seen: float) -> str:
         return "positions off by one"
     if seen == 0:
         return "position taken as 0"
-    return f"positions clipped or wrapped, at {seen:g}" if seen < position else "wrong position"
+    return "positions clipped or wrapped" if seen < position else "wrong position"
 
 
 def _starts_at_zero(subject: Rotation, turn: turns.Turn, error: float, limit: float) -> Finding:
@@ -284,7 +282,7 @@ def _starts_at_zero(subject: Rotation, turn: turns.Turn, error: float, limit: fl
             f"At position 0 pairs turn by {what}; from there on angles grow by θ a position.",
             name,
             expected="nothing turns at position 0",
-            effect="Logits stay right as long as queries and keys share it; weights and caches of other code do not fit.",
+            effect="Logits stay right where queries and keys share it; weights and caches of other code do not fit.",
             mend="Count positions from 0, and multiply a by the cosine and b by minus the sine.",
         )
     )

@@ -46,6 +46,12 @@ class Rotation:
     def callees(self) -> tuple[Callee, ...]:
         return (self.queries,) if self.keys is self.queries else (self.queries, self.keys)
 
+    def visible_frequencies(self) -> Floats:
+        """Those passed that turn far enough at the farthest probe to be seen."""
+        if self.frequencies is None or self.matrices is None:
+            return np.zeros(0)
+        return self.frequencies[np.abs(self.frequencies) * max(self.matrices.at) > turns.SEEN]
+
     def need_turn(self) -> turns.Turn:
         if self.turn is None:
             raise NotTested("no pairs of dimensions that turn were found")

@@ -11,7 +11,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Where the pairs are looked for: pairs of frequency 1e-7 have turned by 1e-4 at the last.
-PROBES = (1, 2, 3, 64, 1000)
+SEEN = 1e-6
+PROBES = (1, 2, 3, 64, 257, 1009)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Turn:
         return out
 
     def position_of(self, out: Floats, x: Floats, expected: float) -> float | None:
-        """The position at which the measured rotation turns x, shape (dim,), as `out`; None if at none that is tried."""
+        """The position at which the measured rotation turns x, shape (dim,), as `out`; None if none tried does."""
         z = (out[self.first] + 1j * out[self.second]) / (x[self.first] + 1j * x[self.second])
         with np.errstate(all="ignore"):
             seen = z / np.abs(z)
@@ -123,7 +124,7 @@ class Matrices:
     def connected(self) -> NDArray[np.bool_]:
         """Which dimensions flow into which others."""
         largest = np.max([np.abs(matrix) for matrix in self.at.values()], axis=0)
-        return np.asarray((largest > 1e-6) & ~np.eye(len(largest), dtype=bool))
+        return np.asarray((largest > SEEN) & ~np.eye(len(largest), dtype=bool))
 
 
 def matrix(fn: Callee, dim: int, position: int, dtype: str | None = None) -> Floats:
@@ -208,9 +209,9 @@ class Ladder:
 
 def ladder(turn: Turn, indices: Floats) -> Ladder | None:
     """Find the geometric ladder that the measured frequencies follow, if they follow one with round numbers."""
-    logs = np.log(turn.frequencies)
-    if len(logs) < 2:
+    if len(turn.frequencies) < 2 or np.any(turn.frequencies == 0):
         return None
+    logs = np.log(turn.frequencies)
     slope = (logs[-1] - logs[0]) / (indices[-1] - indices[0])
     start = logs[0] - slope * indices[0]
     if slope >= 0 or np.max(np.abs(logs - start - slope * indices)) > 3e-6:
@@ -221,7 +222,7 @@ def ladder(turn: Turn, indices: Floats) -> Ladder | None:
     named = [(base, dim) for base, dim in bases if base is not None]
     if factor is None or not named:
         return None
-    base, dim = max(named, key=lambda pair: (_roundness(pair[0]), pair[1] == turn.rotary_dim))
+    base, dim = max(named, key=lambda pair: (_roundness(pair[0]), pair[0] >= 1000, pair[1] == turn.rotary_dim))
     return Ladder(base, dim, factor, base ** (-2 * indices / dim) / factor)
 
 
