@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 with one line on the error stream where it could not be done."""
     given = _parser().parse_args(arguments)
     try:
-        told = frequencies.explain(given.config, length=given.length)
+        told = frequencies.explain(given.config, length=given.length, base=given.base)
     except (OSError, TypeError, ValueError) as error:
         print(f"posenc_lib: {_one_line(error)}", file=sys.stderr)
         return 1
@@ -30,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="tell what a model does with position, from its config.json")
     explain.add_argument("config", help="path of a config.json as transformers writes it")
     explain.add_argument("--length", type=int, help="positions in use, for rules that depend on it")
+    explain.add_argument("--base", type=float, help="base of the frequencies, where the configuration has none")
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="facts for a program, instead of text")
     form.add_argument("--html", action="store_true", help="a fragment of HTML with a picture, instead of text")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from posenc_lib.frequencies._explain import _rotation as did
 from posenc_lib.frequencies._explain._rotation import Rotation
-from posenc_lib.frequencies._explain._rows import attention_factor_source
+from posenc_lib.frequencies._explain._rows import attention_factor_source, factor_of
 
 if TYPE_CHECKING:
     from posenc_lib.frequencies._explain._explanation import Explanation
@@ -35,7 +35,7 @@ def _rotation(rotation: Rotation) -> dict[str, object]:
         "layers": None if rotation.layers is None else list(rotation.layers),
         "window": rotation.window,
         "rope_type": spec.rope_type,
-        "factor": spec.parameters.get("factor"),
+        "factor": factor_of(spec),
         "layout": spec.layout,
         "head_dim": spec.head_dim,
         "rotary_dim": spec.rotary_dim,

@@ -11,6 +11,23 @@ _EVERY_FOURTH_UNTURNED = ("llama4_text", "smollm3", "mistral_large4_text")
 _ONLY_SLIDING_TURNS = ("cohere2", "exaone4")
 
 
+# Kinds of layers without queries and keys that a rotation could turn, in transformers' names, old and new.
+_NEVER_TURNING = ("linear_attention", "mamba", "conv", "moe")
+
+
+def turning_layers(
+    config: Mapping[str, object], layer_type: str | None, layers: int | None, unturned: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """The layers of this kind, or all that turn where `layer_type` is None; None where that cannot be told."""
+    kinds = layer_kinds(config)
+    if layer_type is not None:
+        found = tuple(i for i, kind in enumerate(kinds or ()) if kind == layer_type and i not in unturned)
+        return found or None
+    if kinds is not None:
+        return tuple(i for i, kind in enumerate(kinds) if kind not in _NEVER_TURNING and i not in unturned)
+    return None if layers is None else tuple(i for i in range(layers) if i not in unturned)
+
+
 def layer_kinds(config: Mapping[str, object]) -> tuple[str, ...] | None:
     """The kind of every layer, first to last, or None where the configuration does not say."""
     listed = config.get("layer_types")
@@ -30,9 +47,18 @@ def unturned_layers(config: Mapping[str, object], layers: int | None) -> tuple[i
     if config.get("model_type") in _EVERY_FOURTH_UNTURNED and layers is not None:
         interval = config.get("no_rope_layer_interval", 4)
         return tuple(i for i in range(layers) if isinstance(interval, int) and (i + 1) % interval == 0)
-    if config.get("model_type") in _ONLY_SLIDING_TURNS and config.get("sliding_window"):
-        return tuple(i for i, kind in enumerate(layer_kinds(config) or ()) if kind == "full_attention")
-    return ()
+    without = {"full_attention"} if _only_sliding_turns(config) else _without_parameters(config)
+    return tuple(i for i, kind in enumerate(layer_kinds(config) or ()) if kind in without)
+
+
+def _only_sliding_turns(config: Mapping[str, object]) -> bool:
+    return config.get("model_type") in _ONLY_SLIDING_TURNS and bool(config.get("sliding_window"))
+
+
+def _without_parameters(config: Mapping[str, object]) -> set[str]:
+    """The kinds of layers whose rope parameters are null, beside others that have some."""
+    parameters = config.get("rope_parameters")
+    return {key for key, value in parameters.items() if value is None} if isinstance(parameters, Mapping) else set()
 
 
 def window(config: Mapping[str, object], kind: str | None) -> int | None:

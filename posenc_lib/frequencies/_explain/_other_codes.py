@@ -94,8 +94,8 @@ def _learned(config: Mapping[str, object]) -> Explanation:
     kind = config.get("position_embedding_type", "absolute")
     if kind != "absolute":
         raise ValueError(
-            f"explain: position_embedding_type is {kind!r}, which explain does not know; it knows \"absolute\", "
-            "a learned table."
+            f"frequencies.explain: position_embedding_type is {kind!r}, which is not known here; "
+            '"absolute", a learned table, is.'
         )
     first = _LEARNED[str(config["model_type"])]
     length = _needed(config, "a learned table", "the number of positions", _LENGTH_KEYS)
@@ -134,7 +134,7 @@ def _needed(config: Mapping[str, object], what: str, name: str, keys: tuple[str,
     value = _first(config, keys)
     if value is None or value < 1:
         raise ValueError(
-            f"explain: {what} needs {name}, a positive integer under one of the keys {', '.join(keys)}; the "
-            f"configuration of model_type {config.get('model_type')!r} has none."
+            f"frequencies.explain: {what} needs {name}, a positive integer under one of the keys {', '.join(keys)}; "
+            f"the configuration of model_type {config.get('model_type')!r} has none."
         )
     return value

@@ -82,7 +82,7 @@ def _axes(rotation: Rotation, scale: _Scale) -> str:
 
 def _ladder(rotation: Rotation, scale: _Scale) -> str:
     """The unscaled ladder as a thin line, where scaling left it."""
-    if set(rotation.effects) <= {did.KEPT, did.UNTURNED}:
+    if not _scaled(rotation):
         return ""
     points = " ".join(
         f"{scale.x(pair):.1f},{scale.y(wavelength):.1f}"
@@ -90,6 +90,10 @@ def _ladder(rotation: Rotation, scale: _Scale) -> str:
         if wavelength < math.inf
     )
     return f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-opacity="0.6"/>'
+
+
+def _scaled(rotation: Rotation) -> bool:
+    return not set(rotation.effects) <= {did.KEPT, did.UNTURNED}
 
 
 def _mark(scale: _Scale, pair: int, effect: str) -> str:
@@ -103,17 +107,18 @@ def _lengths(rotation: Rotation, scale: _Scale) -> str:
     trained, longest = rotation.trained_length, rotation.spec.max_length
     lines = []
     if trained:
-        lines.append(_line("training", trained, "7 4", f"training length {trained}", scale))
+        lines.append(_line("training", trained, "7 4", f"training length {trained}", 14, scale))
     if trained and longest and longest != trained:
-        lines.append(_line("extended", longest, "2 4", f"extended to {longest}", scale))
+        lines.append(_line("extended", longest, "2 4", f"extended to {longest}", -5, scale))
     return "".join(lines)
 
 
-def _line(name: str, length: int, dashes: str, words: str, scale: _Scale) -> str:
+def _line(name: str, length: int, dashes: str, words: str, below: int, scale: _Scale) -> str:
+    """A line across the picture; its words stand `below` units under it, so that two lines' words never meet."""
     y = scale.y(length)
     return (
         f'<path class="{name}" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor" '
-        f'stroke-dasharray="{dashes}"/>' + _text(_LEFT + 6, y - 5, words, "start")
+        f'stroke-dasharray="{dashes}"/>' + _text(_LEFT + 6, y + below, words, "start")
     )
 
 
@@ -125,12 +130,16 @@ def _legend(rotation: Rotation) -> str:
         x = _LEFT + 8 + 100 * place
         entries.append(f'<g transform="translate({x} {_BOTTOM + 40})" fill="{colour}" stroke="{colour}">{shape}</g>')
         entries.append(_text(x + 9, _BOTTOM + 44, word, "start"))
+    if _scaled(rotation):
+        x = _LEFT + 8 + 100 * len(shown)
+        entries.append(f'<path d="M{x - 6} {_BOTTOM + 40}h16" stroke="currentColor" stroke-opacity="0.6"/>')
+        entries.append(_text(x + 15, _BOTTOM + 44, "before scaling", "start"))
     return "".join(entries)
 
 
 def _description(rotation: Rotation) -> str:
     turning = rotation.wavelengths[rotation.wavelengths < math.inf]
-    said = [f"Wavelengths rise from {number(turning[0])} to {number(turning[-1])} positions."]
+    said = [f"Wavelengths rise from {number(turning.min())} to {number(turning.max())} positions."]
     for effect, (_, _, word) in _MARKS.items():
         if rotation.pairs(effect):
             said.append(f"{word.capitalize()}: pairs {runs(rotation.pairs(effect))}.")

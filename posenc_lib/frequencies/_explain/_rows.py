@@ -84,7 +84,7 @@ def _rotary_rows(explanation: Explanation, rotation: Rotation) -> tuple[tuple[st
         ("with length", _with_length(spec)),
     ]
     if spec.sections is not None:
-        rows.append(("M-RoPE", _sections(spec)))
+        rows.append(("axes", _sections(spec)))
     return tuple(rows)
 
 
@@ -99,10 +99,19 @@ def _layers(explanation: Explanation, rotation: Rotation) -> str:
 
 
 def _rule(spec: RotarySpec) -> str:
+    factor, alpha = factor_of(spec), spec.parameters.get("alpha")
+    if alpha is not None:
+        return f"{spec.rope_type}, alpha {number_of(alpha)}"
+    if factor not in (None, 1.0):
+        return f"{spec.rope_type}, factor {number_of(factor)}"
+    return "default, no scaling" if spec.rope_type == "default" else spec.rope_type
+
+
+def factor_of(spec: RotarySpec) -> float | None:
+    """The factor that the rule divides by, None where it has none: HunYuan's `alpha` takes its place."""
     factor = spec.parameters.get("factor")
-    if isinstance(factor, (int, float)) and spec.rope_type != "default":
-        return f"{spec.rope_type}, factor {number(factor)}"
-    return f"{spec.rope_type}, no scaling" if spec.rope_type == "default" else spec.rope_type
+    scales = spec.rope_type != "default" and spec.parameters.get("alpha") is None
+    return float(factor) if scales and isinstance(factor, (int, float)) else None
 
 
 def _head(rotation: Rotation) -> str:
@@ -116,6 +125,8 @@ def _training(rotation: Rotation) -> str:
     spec = rotation.spec
     if rotation.trained_length is None:
         return "not in the configuration"
+    if spec.original_length is None and factor_of(spec) not in (None, 1.0):
+        return f"at most {rotation.trained_length} positions, for the original length is not given"
     extended = spec.original_length is not None and spec.max_length not in (None, spec.original_length)
     return f"{rotation.trained_length} positions" + (f", extended to {spec.max_length}" if extended else "")
 
@@ -128,8 +139,8 @@ def _full_turns(rotation: Rotation) -> str:
 
 
 def _effects(rotation: Rotation) -> list[tuple[str, str]]:
-    factor = rotation.spec.parameters.get("factor")
-    by = f" by {number(factor)}" if isinstance(factor, (int, float)) else ""
+    factor = factor_of(rotation.spec)
+    by = "" if factor is None else f" by {number(factor)}"
     labels = {
         did.KEPT: "kept", did.BLENDED: "blended", did.DIVIDED: f"divided{by}",
         did.RESCALED: "rescaled", did.UNTURNED: "do not turn",
@@ -155,6 +166,8 @@ def _attention_factor(spec: RotarySpec) -> str:
 def attention_factor_source(spec: RotarySpec) -> str:
     """How the attention factor came about, with its formula."""
     given, factor = spec.parameters, spec.parameters.get("factor")
+    if spec.rope_type == "longrope" and given.get("short_mscale") is not None:
+        return "as the configuration's short_mscale and long_mscale say"
     if given.get("attention_factor") is not None:
         return "as the configuration says"
     if spec.rope_type == "yarn" and given.get("mscale") and given.get("mscale_all_dim"):
@@ -186,22 +199,22 @@ def _longest(rotation: Rotation) -> str:
 def _with_length(spec: RotarySpec) -> str:
     if not spec.length_dependent:
         return "nothing changes"
-    shown = f" Shown: {spec.length} positions." if spec.length is not None else ""
+    shown = f" Shown: {spec.length} positions." if spec.length != spec.original_length else ""
     if spec.rope_type == "longrope":
         return (
-            f"up to {spec.original_length} positions the short factors divide, beyond them the long ones, and they "
-            f"do for every position: a cache of keys from before no longer fits.{shown}"
+            f"up to {spec.original_length} positions the short factors divide, beyond them the long ones, for every "
+            f"position alike: keys that were turned and cached before no longer fit.{shown}"
         )
     return (
-        f"beyond {spec.original_length or spec.max_length} positions the base grows with every position: a cache of "
-        f"turned keys no longer fits.{shown}"
+        f"beyond {spec.original_length} positions the base grows with every position: keys that were turned and cached "
+        f"before no longer fit.{shown}"
     )
 
 
 def _sections(spec: RotarySpec) -> str:
-    axes = ("time", "height", "width")
     parts = spec.sections or ()
-    names = axes if len(parts) == len(axes) else tuple(f"axis {i}" for i in range(len(parts)))
+    names = {2: ("height", "width"), 3: ("time", "height", "width")}.get(len(parts))
+    names = names or tuple(f"axis {i}" for i in range(len(parts)))
     how = "that take turns" if spec.interleaved_sections else "in blocks"
     return f"pairs {how}, turned by " + ", ".join(f"{name} ({n})" for name, n in zip(names, parts, strict=True))
 
