@@ -72,8 +72,13 @@ def layouts_of(folder):
     return {kind: layouts.pop() if len(layouts) == 1 else None for kind, layouts in found.items()}
 
 
+@functools.cache
 def configurations():
-    """Every configuration class: its folder, model_type, whether it is of vision, and its syntax tree."""
+    """Every configuration class: its folder, model_type, syntax tree, and the values it assigns."""
+    return list(read_configurations())
+
+
+def read_configurations():
     for file in sorted(MODELS.glob("*/configuration_*.py")):
         for node in ast.parse(file.read_text()).body:
             if not isinstance(node, ast.ClassDef):
@@ -138,8 +143,10 @@ def derived_default_bases():
     for _, model_type, _, values in configurations():
         if "default_theta" in values:
             base = ast.literal_eval(values["default_theta"])
-            if isinstance(base, int | float) and base != 10000:
-                found[model_type] = float(base)
+            for layer, value in base.items() if isinstance(base, dict) else [(None, base)]:
+                layer = {"global": "full_attention", "local": "sliding_attention"}.get(layer, layer)
+                if value != 10000:
+                    found[f"{model_type}/{layer}" if layer else model_type] = float(value)
     return found
 
 
@@ -188,7 +195,8 @@ def test_table_of_default_fractions():
 
 
 def test_layout_of():
-    assert [_layouts.layout_of(name) for name in ("llama", "gptj", "bloom", None)] == ["half", "interleaved", None, None]
+    found = [_layouts.layout_of(name) for name in ("llama", "gptj", "bloom", None)]
+    assert found == ["half", "interleaved", None, None]
 
 
 def printed():
@@ -213,33 +221,39 @@ Read off the source of transformers by tests/library/test_hf_layouts.py, which a
 
 from __future__ import annotations
 
-INTERLEAVED = frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+INTERLEAVED = _names(
     """
 {names(name for name, layout in layouts.items() if layout == "interleaved")}
-    """.split()
+    """
 )
 
-HALF = frozenset(
+HALF = _names(
     """
 {names(name for name, layout in layouts.items() if layout == "half")}
-    """.split()
+    """
 )
 
 # The rope type that "default" means in these configurations is "axial".
-AXIAL = frozenset(
+AXIAL = _names(
     """
 {names(derived_axial())}
-    """.split()
+    """
 )
 
 # M-RoPE's axes take turns along the pairs, whatever `mrope_interleaved` says.
-INTERLEAVED_SECTIONS = frozenset(
+INTERLEAVED_SECTIONS = _names(
     """
 {names(derived_interleaved_sections())}
-    """.split()
+    """
 )
 
 # What transformers assumes where a configuration has no base, unless it is 10000: for error messages alone.
+# "family/layer type" where layers differ.
 DEFAULT_BASES = {{
 {numbers(derived_default_bases())}
 }}
