@@ -43,6 +43,10 @@ CALLS = {
         ((X[0].reshape(8, 6), 2), {"source": "half", "target": "interleaved", "rotary_dim": 2}),
         ((X.reshape(-1), 9), {"source": "half", "target": "half"}),
     ],
+    "fire_bias": [
+        ((lambda share: share[..., [0, 0]] ** 2, range(6), range(6)), {**FLOAT64, "c": 0.5, "threshold": 3}),
+        ((abs, np.array([[700], [2]]), np.array([[1, 2], [3, 4.5]])), {**FLOAT64, "c": 0.1, "threshold": 512.0}),
+    ],
     "kerple_bias": [
         (([0.5, 2.0], [0.25, 1.0], range(3), range(4)), {}),
         (([0.5, 2.0], np.array([0.25, 2.0]), np.array([[0], [7]]), np.array([[1, 2], [3, 4.5]])), {"kind": "power"}),
@@ -68,6 +72,12 @@ CALLS = {
         ((X, np.arange(12).reshape(3, 1, 4), (0, -0.5)), {"layout": "interleaved"}),
         ((X[0, 0, :0], [], [1.0]), {}),
         ((X, [0.25, -7, 12345.678, 10_000], [1.0, 0.1, 0.01]), {"layout": "half"}),
+        ((X, range(4), [1.0, 0.1]), {"attention_factor": 1.25}),
+        ((X, range(4), [1.0, 0.1]), {"layout": "half", "attention_factor": 2}),
+    ],
+    "sandwich_bias": [
+        ((4, 16, range(3), range(4)), FLOAT64),
+        ((3, 6, np.array([[0], [7]]), np.array([[1, 2], [3, 4.5]])), {**FLOAT64, "base": 100}),
     ],
     "shaw_attention": [
         ((*X[:, 0], X[0, 1, :3], X[1, 1, :3], range(4), range(4)), {}),
