@@ -230,7 +230,48 @@ def test_kinds_of_layers(name):
     for turned in explained["rotations"]:
         assert turned["layers"] == [i for i, kind in enumerate(made.layer_types) if kind == turned["layer_type"]]
         assert turned["base"] == made.rope_parameters[turned["layer_type"]]["rope_theta"]
-        assert turned["window"] == (made.sliding_window if turned["layer_type"] == "sliding_attention" else None)
+        slides = turned["layer_type"] == "sliding_attention"
+        assert turned["window"] == (made.sliding_window if slides else None)
+        assert turned["windowed_layers"] == (turned["layers"] if slides else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "key"),
+    [
+        ("gpt-oss-20b", "sliding_attention", "sliding_window"),
+        ("llama-4-scout", "chunked_attention", "attention_chunk_size"),
+    ],
+)
+def test_layers_that_look_back_a_little(name, kind, key):
+    made, turned = theirs(name), rotation(name)
+    assert turned["windowed_layers"] == [i for i, listed in enumerate(made.layer_types) if listed == kind] != []
+    assert turned["window"] == getattr(made, key)
+    said = {"gpt-oss-20b": "all 24; 0, 2, …, 22 look", "llama-4-scout": "(36 of 48); each looks"}[name]
+    assert f"{said} back at most {turned['window']} positions" in " ".join(str(told(name)).split())
+
+
+def test_layers_that_turn_nothing_are_left_out():
+    """Qwen3-Next's linear attention has no queries and keys; a null among rope parameters is no rotation."""
+    made = AutoConfig.for_model("qwen3_next", num_hidden_layers=8)
+    given = {
+        "model_type": "qwen3_next", "num_hidden_layers": 8, "layer_types": made.layer_types, "head_dim": 16,
+        "rope_theta": 1e4, "partial_rotary_factor": 0.25, "max_position_embeddings": 64,
+    }  # fmt: skip
+    assert frequencies.explain(given).rotations[0].layers == (3, 7)
+    nested = {"full_attention": None, "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}
+    kinds = ["sliding_attention", "full_attention"] * 2
+    given = {**config("llama-2-7b"), "rope_theta": None, "rope_parameters": nested, "layer_types": kinds}
+    explained = frequencies.explain({**given, "num_hidden_layers": 4})
+    assert explained.unturned_layers == (1, 3) and explained.rotations[0].layers == (0, 2)
+    assert "0, 2 (2 of 4); the other 2 have no position code (NoPE)" in str(explained)
+
+
+def test_layers_that_the_configuration_does_not_list():
+    given = {**config("llama-2-7b"), "model_type": "cohere2", "sliding_window": 64}
+    assert frequencies.explain(given).rotations[0].layers is None
+    assert "layers            not listed" in str(frequencies.explain(given))
+    given = {key: value for key, value in config("llama-2-7b").items() if key != "num_hidden_layers"}
+    assert frequencies.explain(given).rotations[0].layers is None
 
 
 def test_proportional_leaves_slow_pairs_unturned():
@@ -381,8 +422,8 @@ gemma3_text: rotary positions (RoPE)
   with length       nothing changes
 
   sliding_attention
-  layers            all but 5, 11, …, 47 (40 of 48), each looks back 1024
-                    positions
+  layers            all but 5, 11, …, 47 (40 of 48); each looks back at most
+                    1024 positions
   rule              default, no scaling
   layout            half: dimension i turns with dimension i + 128
   head              256 dimensions, all turn: 128 pairs
@@ -543,8 +584,8 @@ def test_marks_differ_in_shape_and_stand_out_in_light_and_dark():
 # --- JSON -----------------------------------------------------------------------------------------------------
 
 ROTATION_KEYS = {
-    "layer_type", "layers", "window", "rope_type", "factor", "layout", "head_dim", "rotary_dim", "base", "frequencies",
-    "unscaled_frequencies", "trained_length", "full_turns", *EFFECTS, "attention_factor", "attention_factor_source",
+    "layer_type", "layers", "window", "windowed_layers", "rope_type", "factor", "layout", "head_dim", "rotary_dim",
+    "base", "frequencies", "unscaled_frequencies", "trained_length", "full_turns", *EFFECTS, "attention_factor", "attention_factor_source",
     "length_dependent", "length", "sections", "interleaved_sections",
 }  # fmt: skip
 KEYS = {"model_type", "kind", "num_layers", "max_length", "unturned_layers", "rotations", "notes"}

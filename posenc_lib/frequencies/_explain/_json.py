@@ -34,6 +34,7 @@ def _rotation(rotation: Rotation) -> dict[str, object]:
         "layer_type": spec.layer_type,
         "layers": None if rotation.layers is None else list(rotation.layers),
         "window": rotation.window,
+        "windowed_layers": list(rotation.windowed),
         "rope_type": spec.rope_type,
         "factor": factor_of(spec),
         "layout": spec.layout,

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 # A layer for which `no_rope_layers` holds 0 has no position code. Where the key is missing or empty, these models
 # leave out every fourth layer: transformers' configuration classes of that name.
-_EVERY_FOURTH_UNTURNED = ("llama4_text", "smollm3", "mistral_large4_text")
+_EVERY_FOURTH_UNTURNED = ("llama4", "llama4_text", "smollm3", "mistral_large4_text")
 # Only layers with a sliding window turn queries and keys: transformers' modeling files of that name.
 _ONLY_SLIDING_TURNS = ("cohere2", "exaone4")
 
 
+# In these, a layer that turns attends within chunks where `attention_chunk_size` is set.
+_CHUNKED = ("llama4", "llama4_text")
 # Kinds of layers without queries and keys that a rotation could turn, in transformers' names, old and new.
 _NEVER_TURNING = ("linear_attention", "mamba", "conv", "moe")
 
@@ -25,7 +27,9 @@ def turning_layers(
         return found or None
     if kinds is not None:
         return tuple(i for i, kind in enumerate(kinds) if kind not in _NEVER_TURNING and i not in unturned)
-    return None if layers is None else tuple(i for i in range(layers) if i not in unturned)
+    if layers is None or _only_sliding_turns(config):
+        return None
+    return tuple(i for i in range(layers) if i not in unturned)
 
 
 def layer_kinds(config: Mapping[str, object]) -> tuple[str, ...] | None:
@@ -34,9 +38,14 @@ def layer_kinds(config: Mapping[str, object]) -> tuple[str, ...] | None:
     if isinstance(listed, (list, tuple)):
         return tuple(str(kind) for kind in listed)
     pattern, layers = config.get("sliding_window_pattern"), config.get("num_hidden_layers")
-    if not isinstance(pattern, int) or not isinstance(layers, int) or pattern < 1:
+    if not isinstance(layers, int):
         return None
-    return tuple("full_attention" if (i + 1) % pattern == 0 else "sliding_attention" for i in range(layers))
+    if isinstance(pattern, int) and pattern > 0:
+        return tuple("full_attention" if (i + 1) % pattern == 0 else "sliding_attention" for i in range(layers))
+    if config.get("model_type") in _CHUNKED and config.get("attention_chunk_size"):
+        full = unturned_layers(config, layers)
+        return tuple("full_attention" if i in full else "chunked_attention" for i in range(layers))
+    return None
 
 
 def unturned_layers(config: Mapping[str, object], layers: int | None) -> tuple[int, ...]:
@@ -61,8 +70,11 @@ def _without_parameters(config: Mapping[str, object]) -> set[str]:
     return {key for key, value in parameters.items() if value is None} if isinstance(parameters, Mapping) else set()
 
 
-def window(config: Mapping[str, object], kind: str | None) -> int | None:
-    """How many positions a layer of this kind looks back; None for all of them."""
-    size = config.get({"chunked_attention": "attention_chunk_size"}.get(kind or "", "sliding_window"))
-    sliding = kind in ("sliding_attention", "chunked_attention")
-    return size if sliding and isinstance(size, int) else None
+def window_of(config: Mapping[str, object], layers: tuple[int, ...] | None) -> tuple[int | None, tuple[int, ...]]:
+    """How many positions some of these layers look back at most, and which ones; (None, ()) where all see all."""
+    kinds = layer_kinds(config) or ()
+    for kind, key in (("sliding_attention", "sliding_window"), ("chunked_attention", "attention_chunk_size")):
+        size, those = config.get(key), tuple(i for i in layers or () if i < len(kinds) and kinds[i] == kind)
+        if those and isinstance(size, int):
+            return size, those
+    return None, ()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from posenc_lib.frequencies._explain import _rotation as did
 from posenc_lib.frequencies._explain._explanation import Explanation
-from posenc_lib.frequencies._explain._layers import turning_layers, unturned_layers, window
+from posenc_lib.frequencies._explain._layers import turning_layers, unturned_layers, window_of
 from posenc_lib.frequencies._explain._other_codes import max_length, num_layers
 from posenc_lib.frequencies._explain._rotation import Rotation
 from posenc_lib.frequencies._from_hf import from_hf_config, hf_layer_types
@@ -32,7 +32,9 @@ def rotary_code(config: Mapping[str, object], length: int | None, base: float | 
     for layer_type in hf_layer_types(config):
         spec = from_hf_config(config, layer_type=layer_type, length=length, base=fixed if base is None else base)
         turning = turning_layers(config, layer_type, layers, unturned)
-        rotations.append(Rotation(spec, turning, window(config, layer_type), ladder(spec), effects_of_scaling(spec)))
+        rotations.append(
+            Rotation(spec, turning, *window_of(config, turning), ladder(spec), effects_of_scaling(spec))
+        )
     model_type = config.get("model_type")
     notes = [] if fixed is None else [f"The configuration has no base: the model's code fixes it at {fixed:g}."]
     notes += [note for rotation in rotations for note in rotation.spec.notes]

@@ -18,13 +18,14 @@ class Rotation:
     """One kind of layer that turns queries and keys.
 
     `ladder` and `effects` have one entry per pair: the frequency before scaling, and what scaling did to it.
-    `layers` are the layers that turn so, None where the configuration does not say which; `window` is how many
-    positions such a layer looks back, None for all.
+    `layers` are the layers that turn so, None where the configuration does not say which. Those of them in
+    `windowed` look back at most `window` positions, the others at all.
     """
 
     spec: RotarySpec
     layers: tuple[int, ...] | None
     window: int | None
+    windowed: tuple[int, ...]
     ladder: NDArray[np.float64]
     effects: tuple[str, ...]
 

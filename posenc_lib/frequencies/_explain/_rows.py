@@ -89,13 +89,16 @@ def _rotary_rows(explanation: Explanation, rotation: Rotation) -> tuple[tuple[st
 
 
 def _layers(explanation: Explanation, rotation: Rotation) -> str:
-    total = explanation.num_layers
-    which = "not listed" if rotation.layers is None or total is None else some_of(rotation.layers, total)
-    if explanation.unturned_layers and rotation.layers is not None and total is not None:
-        which += f" of {total}; no position code (NoPE) in the other {len(explanation.unturned_layers)}"
-    elif rotation.layers is not None and len(rotation.layers) != total:
+    total, others = explanation.num_layers, len(explanation.unturned_layers)
+    if rotation.layers is None or total is None:
+        return "not listed"
+    which = some_of(rotation.layers, total)
+    if len(rotation.layers) != total:
         which += f" ({len(rotation.layers)} of {total})"
-    return which + (f", each looks back {rotation.window} positions" if rotation.window else "")
+    if rotation.window is not None:
+        who = "each looks" if rotation.windowed == rotation.layers else f"{runs(rotation.windowed)} look"
+        which += f"; {who} back at most {rotation.window} positions"
+    return which + (f"; the other {others} have no position code (NoPE)" if others else "")
 
 
 def _rule(spec: RotarySpec) -> str:
