@@ -585,8 +585,8 @@ def test_marks_differ_in_shape_and_stand_out_in_light_and_dark():
 
 ROTATION_KEYS = {
     "layer_type", "layers", "window", "windowed_layers", "rope_type", "factor", "layout", "head_dim", "rotary_dim",
-    "base", "frequencies", "unscaled_frequencies", "trained_length", "full_turns", *EFFECTS, "attention_factor", "attention_factor_source",
-    "length_dependent", "length", "sections", "interleaved_sections",
+    "base", "frequencies", "unscaled_frequencies", "trained_length", "full_turns", *EFFECTS, "attention_factor",
+    "attention_factor_source", "length_dependent", "length", "sections", "interleaved_sections",
 }  # fmt: skip
 KEYS = {"model_type", "kind", "num_layers", "max_length", "unturned_layers", "rotations", "notes"}
 
