@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from posenc_lib import frequencies
-from posenc_lib.torch import Sinusoidal, alibi_bias, alibi_slopes, attention, learned, rope, sinusoidal, t5_bucket
+from posenc_lib.torch import Rope, Sinusoidal, alibi_bias, alibi_slopes, attention, learned, rope, sinusoidal, t5_bucket
 
 FAR = [0, 1, 257, 999_983, 9_999_991, 10_000_000]
 
@@ -215,13 +215,87 @@ def test_rope_errors_survive_tracing(layout):
 def test_gradients_of_rope(layout):
     gradients = []
     for function in (compiled_rope(layout, "eager"), compiled_rope(layout, "aot_eager"), None):
-        x, positions = torch.randn(2, 3, 11, generator=torch.Generator().manual_seed(0)), torch.tensor([0.5, 7, 1000.25])
+        x = torch.randn(2, 3, 11, generator=torch.Generator().manual_seed(0))
+        positions = torch.tensor([0.5, 7, 1000.25])
         x.requires_grad_(), positions.requires_grad_()
         found = function(x, positions) if function else rope(x, positions, THETA, layout=layout)
         found.square().cumsum(0).sum().backward()
         gradients.append((x.grad, positions.grad))
     for found in gradients[:2]:
         assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(found, gradients[2], strict=True))
+
+
+@LAYOUTS
+@pytest.mark.parametrize("in_place", [False, True])
+def test_rope_with_a_factor_and_out(layout, in_place):
+    graphs = Graphs()
+    compiled = torch.compile(rope, fullgraph=True, backend=graphs)
+    for length in (3, 5, 9):
+        x, positions = torch.randn(2, length, 11), torch.arange(length) + 9_999_000
+        eager = rope(x, positions, THETA, layout=layout, attention_factor=1.25)
+        out = x if in_place else torch.empty_like(x)
+        assert compiled(x, positions, THETA, layout=layout, attention_factor=1.25, out=out) is out
+        assert torch.allclose(out, eager, rtol=0, atol=1e-6)
+    assert len(graphs.seen) <= 2
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("dim", [8, 11])
+def test_the_module_in_one_graph_for_every_length(layout, dynamic, dim):
+    graphs, turn = Graphs(), Rope(THETA, layout=layout, attention_factor=1.25)
+    compiled = torch.compile(turn, fullgraph=True, dynamic=dynamic, backend=graphs)
+    for length in (3, 5, 9, 64, 2):
+        q, k = torch.randn(2, 4, length, dim), torch.randn(2, 2, length, dim)
+        positions = torch.arange(length) + 9_999_000
+        for found, eager in zip(compiled(q, k, positions), turn(q, k, positions), strict=True):
+            assert torch.allclose(found, eager, rtol=0, atol=1e-6)
+    assert len(graphs.seen) == (1 if dynamic else 2)  # without a word the first length as a constant, then any
+    assert all(graph.code.count(".sin()") == 1 for graph in graphs.seen), "one table for q and k"
+
+
+@LAYOUTS
+def test_the_module_step_by_step_with_padding_in_one_graph(layout):
+    graphs, turn = Graphs(), Rope(THETA, layout=layout).bfloat16()
+    compiled = torch.compile(turn, fullgraph=True, backend=graphs)
+    for step in range(4):
+        q, positions = torch.randn(2, 3, 1, 8).bfloat16(), torch.tensor([step, step - 2]).reshape(2, 1, 1)
+        for found, eager in zip(compiled(q, q, positions), turn(q, q, positions), strict=True):
+            assert torch.allclose(found, eager, rtol=2**-7, atol=0)
+    assert len(graphs.seen) == 1
+
+
+def test_the_module_with_a_cache_of_keys_in_one_graph():
+    graphs, turn = Graphs(), Rope(THETA, layout="half")
+    compiled = torch.compile(turn, fullgraph=True, dynamic=True, backend=graphs)
+    for count in (5, 9, 17):
+        inputs = torch.randn(2, 3, 1, 8), torch.randn(2, 3, count, 8), torch.tensor([count - 1]), torch.arange(count)
+        for found, eager in zip(compiled(*inputs), turn(*inputs), strict=True):
+            assert torch.allclose(found, eager, rtol=0, atol=1e-6)
+    assert len(graphs.seen) == 1
+
+
+@LAYOUTS
+def test_gradients_through_the_compiled_module(layout):
+    turn, gradients = Rope(THETA, layout=layout), []
+    for function in (turn, torch.compile(turn, fullgraph=True, backend="aot_eager")):
+        q, k = torch.randn(2, 2, 3, 11, generator=torch.Generator().manual_seed(0)).requires_grad_().unbind()
+        q.retain_grad(), k.retain_grad()
+        turned_q, turned_k = function(q, k, torch.tensor([0, 7, 9_999_000]))
+        (turned_q.square().cumsum(0) * turned_k).sum().backward()
+        gradients.append((q.grad, k.grad))
+    assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_export_of_the_module_with_any_length(strict):
+    turn, length = Rope(THETA, layout="half"), torch.export.Dim("length", min=2, max=10**6)
+    inputs = (torch.zeros(1, 3, 8), torch.zeros(1, 3, 8), torch.arange(3))
+    exported = torch.export.export(turn, inputs, dynamic_shapes=({1: length}, {1: length}, {0: length}), strict=strict)
+    assert exported.state_dict == {}
+    q, k = torch.randn(2, 1, len(FAR), 8)
+    for found, eager in zip(exported.module()(q, k, torch.tensor(FAR)), turn(q, k, FAR), strict=True):
+        assert torch.allclose(found, eager, rtol=0, atol=1e-6)
 
 
 @pytest.mark.skipif(not CAN_COMPILE, reason="the default backend needs g++ and Python.h")
@@ -247,7 +321,8 @@ def test_export_of_rope_with_any_length(layout):
         Turn(), (torch.zeros(1, 3, 8), torch.arange(3)), dynamic_shapes={"x": {1: length}, "positions": {0: length}}
     )
     x = torch.randn(1, len(FAR), 8)
-    assert torch.allclose(exported.module()(x, torch.tensor(FAR)), rope(x, FAR, THETA, layout=layout), rtol=0, atol=1e-6)
+    found = exported.module()(x, torch.tensor(FAR))
+    assert torch.allclose(found, rope(x, FAR, THETA, layout=layout), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("strict", [False, True])
