@@ -7,10 +7,13 @@ from posenc_lib.numpy.alibi import alibi_bias, alibi_slopes
 from posenc_lib.numpy.attention import attention
 from posenc_lib.numpy.axial_rope import axial_rope
 from posenc_lib.numpy.convert_layout import convert_layout
+from posenc_lib.numpy.fire import fire_bias
 from posenc_lib.numpy.kerple import kerple_bias
 from posenc_lib.numpy.learned import learned
+from posenc_lib.numpy.linear_attention import linear_attention
 from posenc_lib.numpy.mrope import mrope
 from posenc_lib.numpy.rope import rope
+from posenc_lib.numpy.sandwich import sandwich_bias
 from posenc_lib.numpy.shaw import shaw_attention, shaw_bias
 from posenc_lib.numpy.sinusoidal import sinusoidal
 from posenc_lib.numpy.t5_bias import t5_bias
@@ -25,14 +28,17 @@ __all__ = [
     "attention",
     "axial_rope",
     "convert_layout",
+    "fire_bias",
     "kerple_bias",
     "learned",
+    "linear_attention",
     "mrope",
     "packed_mask",
     "positions_after",
     "positions_from_lengths",
     "positions_from_mask",
     "rope",
+    "sandwich_bias",
     "shaw_attention",
     "shaw_bias",
     "sinusoidal",

@@ -44,8 +44,9 @@ CALLS = {
         ((X.reshape(-1), 9), {"source": "half", "target": "half"}),
     ],
     "fire_bias": [
-        ((lambda share: share[..., [0, 0]] ** 2, range(6), range(6)), {**FLOAT64, "c": 0.5, "threshold": 3}),
-        ((abs, np.array([[700], [2]]), np.array([[1, 2], [3, 4.5]])), {**FLOAT64, "c": 0.1, "threshold": 512.0}),
+        ((lambda share: share[..., [0, 0]] ** 2 / 8, range(6), range(6)), {**FLOAT64, "c": 0.5, "threshold": 3}),
+        ((lambda share: share / 8, np.array([[700], [2]]), np.array([[1, 2], [3, 4.5]])),
+         {**FLOAT64, "c": 0.1, "threshold": 512.0}),
     ],
     "kerple_bias": [
         (([0.5, 2.0], [0.25, 1.0], range(3), range(4)), {}),
@@ -56,6 +57,13 @@ CALLS = {
         ((range(4), X[0, 0]), {}),
         ((np.array([[3, 0], [1, 1]]), X[0, 0]), {}),
         ((2, X[0, 0]), {}),
+    ],
+    "linear_attention": [
+        ((*X,), {}),
+        ((X[0], X[1, :, :3], X[2, :, :3]), {}),
+        ((*X,), {"causal": True, "positions": range(4), "frequencies": [1.0, 0.1, 0.01]}),
+        ((*X,), {"positions": np.array([[7, 8, 9, 3.5]] * 2), "frequencies": (0.1, 0.3), "layout": "half"}),
+        ((*X,), {"positions": range(4), "frequencies": [0.1], "normalize": "rotated", "causal": True}),
     ],
     "mrope": [
         ((X, np.arange(12).reshape(3, 4), [1.0, 0.1, 0.01]), {"sections": (1, 1, 1)}),
