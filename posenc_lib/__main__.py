@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 
@@ -12,13 +13,15 @@ from posenc_lib import frequencies
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 with one line on the error stream where it could not be done."""
     given = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "–" or "√" still gets the rest
     try:
         told = frequencies.explain(given.config, length=given.length, base=given.base)
     except (OSError, TypeError, ValueError) as error:
         print(f"posenc_lib: {_one_line(error)}", file=sys.stderr)
         return 1
     if given.json:
-        print(json.dumps(told.to_dict(), indent=2, ensure_ascii=False))
+        print(json.dumps(told.to_dict(), indent=2))
     else:
         print(told._repr_html_() if given.html else told)
     return 0

@@ -645,20 +645,39 @@ def test_what_from_hf_config_refuses_is_refused():
     assert "nonsense" in refusal(ValueError, {**config("llama-2-7b"), "rope_scaling": {"rope_type": "nonsense"}})
     without = {key: value for key, value in config("llama-2-7b").items() if key != "rope_theta"}
     assert "rope_theta" in refusal(ValueError, without)
+    assert str(frequencies.explain(without, base=10000.0)) == str(told("llama-2-7b"))
+    assert "contradictory" in refusal(ValueError, config("llama-2-7b"), base=20000.0)
+
+
+def test_a_base_that_the_models_code_fixes_is_told():
+    assert told("gpt-j-6b").notes == ("The configuration has no base: the model's code fixes it at 10000.",)
 
 
 # --- the command line -----------------------------------------------------------------------------------------
 
 
-def command(*arguments):
+def command(*arguments, encoding="utf-8"):
     result = subprocess.run(
         [sys.executable, "-m", "posenc_lib", *map(str, arguments)], capture_output=True, text=True, timeout=60,
-        env={"PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        env={"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )  # fmt: skip
     return result.returncode, result.stdout, result.stderr
 
 
 PHI = CONFIGS / "phi-3.5-mini.json"
+
+
+def test_command_on_a_terminal_that_lacks_a_sign():
+    said = str(told(PHI.stem)).encode("ascii", errors="replace").decode()
+    assert command("explain", PHI, encoding="ascii") == (0, f"{said}\n", "") and "0?33" in said
+
+
+def test_command_takes_a_base(tmp_path):
+    path = tmp_path / "config.json"
+    given = config("llama-2-7b")
+    path.write_text(json.dumps({key: value for key, value in given.items() if key != "rope_theta"}))
+    assert command("explain", path)[0] == 1
+    assert command("explain", path, "--base", "10000") == (0, f"{frequencies.explain(given)}\n", "")
 
 
 def test_command_tells_text_json_and_html():

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 _EVERY_FOURTH_UNTURNED = ("llama4", "llama4_text", "smollm3", "mistral_large4_text")
 # Only layers with a sliding window turn queries and keys: transformers' modeling files of that name.
 _ONLY_SLIDING_TURNS = ("cohere2", "exaone4")
-
-
 # In these, a layer that turns attends within chunks where `attention_chunk_size` is set.
 _CHUNKED = ("llama4", "llama4_text")
 # Kinds of layers without queries and keys that a rotation could turn, in transformers' names, old and new.
