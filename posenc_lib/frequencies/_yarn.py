@@ -47,8 +47,8 @@ def yarn(
     factor : float
         How many times longer the context becomes; at least 1.
     original_length : int
-        Positions in pretraining. The code's ramp needs more than 2π · beta_slow of them: with
-        fewer, no pair makes `beta_slow` turns and its two ends change places.
+        Positions in pretraining. So few that no pair makes `beta_slow` turns, or so many that each
+        makes far more than `beta_fast`, and the two ends of the code's ramp change places: refused.
     beta_fast : float
         Turns from which a pair stays as it is; above `beta_slow`.
     beta_slow : float
@@ -69,7 +69,8 @@ def yarn(
         `dim` or `original_length` is no integer, `truncate` no bool, or another argument no number.
     ValueError
         `dim` is odd or below 2, `base` or `factor` is too small or not finite, `beta_slow` is not
-        above 0 or not below `beta_fast`, `original_length` is too short, or `variant` is unknown.
+        above 0 or not below `beta_fast`, `original_length` puts the code's ramp beyond the pairs, or
+        `variant` is unknown.
 
     References
     ----------
@@ -100,22 +101,23 @@ def yarn(
         raise ValueError(
             f"{operation}: base must be above 1 for variant 'code', which divides by its logarithm; got {base}."
         )
-    if original_length <= 2 * math.pi * slow:
-        raise ValueError(
-            f"{operation}: original_length must be above 2π · beta_slow = {2 * math.pi * slow:.6g}, because no "
-            f"pair makes beta_slow={slow:g} turns in fewer positions; got {original_length}."
-        )
     low, high = (
         dim * math.log(original_length / (2 * math.pi * turns)) / (2 * math.log(base)) for turns in (fast, slow)
     )
-    return _by_parts.blend(ladder, factor, 1 - _ramp(dim, low, high, truncate=bool(truncate)))
-
-
-def _ramp(dim: int, low: float, high: float, *, truncate: bool) -> NDArray[np.float64]:
-    """0 up to pair `low`, 1 from pair `high`, as the released code draws it."""
     if truncate:
         low, high = math.floor(low), math.ceil(high)
     low, high = max(low, 0), min(high, dim - 1)
+    if low > high:
+        raise ValueError(
+            f"{operation}: original_length={original_length} puts the code's ramp beyond the pairs, from {low:.4g} "
+            f"down to {high:.4g}, where it divides what it should keep. Mend original_length or the betas; variant "
+            "'paper' has no such limit."
+        )
+    return _by_parts.blend(ladder, factor, 1 - _ramp(dim, low, high))
+
+
+def _ramp(dim: int, low: float, high: float) -> NDArray[np.float64]:
+    """0 up to pair `low`, 1 from pair `high`, as the released code draws it."""
     if low == high:
         high += 0.001  # the code's guard against 0 / 0: a step
     return np.clip((np.arange(dim // 2, dtype=np.float64) - low) / (high - low), 0, 1)
