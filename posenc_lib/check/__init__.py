@@ -9,22 +9,32 @@ A checker takes the reader's function and returns a `Report`: `passed`, `diagnos
 `hint(1)` to `hint(3)`, `raise_if_failed()`. With `strict=True` a failure raises AssertionError.
 """
 
+from posenc_lib.check.alibi import alibi
+from posenc_lib.check.alibi_reach import alibi_reach
+from posenc_lib.check.alibi_slopes import alibi_slopes
 from posenc_lib.check.attention import attention
 from posenc_lib.check.causal_attention import causal_attention
 from posenc_lib.check.longest_wavelength import longest_wavelength
 from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
+from posenc_lib.check.shaw import shaw
 from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
+from posenc_lib.check.t5_bucket import t5_bucket
 
 __all__ = [
     "Report",
+    "alibi",
+    "alibi_reach",
+    "alibi_slopes",
     "attention",
     "causal_attention",
     "longest_wavelength",
     "relative_part",
     "reordered",
+    "shaw",
     "shift_matrix",
     "sinusoidal",
+    "t5_bucket",
 ]

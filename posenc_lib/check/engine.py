@@ -182,7 +182,7 @@ def _untouched(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequen
 
 def _dtype(exercise: Exercise, fn: Function, outcome: Outcome, cases: Sequence[Case]) -> Report | None:
     dtype = arrays.dtype_name(outcome.raw)
-    if exercise.scalar and outcome.values.dtype.kind in "iu":
+    if (exercise.scalar or exercise.whole) and outcome.values.dtype.kind in "iu":
         return None  # an int is a number; whether it is the right one, the values say
     if dtype == "float64" or (dtype == "float32" and exercise.narrower):
         return None

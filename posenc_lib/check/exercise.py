@@ -100,6 +100,8 @@ class Exercise:
         Whether float32 may come back although float64 went in.
     scalar : bool
         Whether a number is the answer.
+    whole : bool
+        Whether the values are whole numbers, so that integers may come back.
     differentiable : bool
         Whether a gradient must flow from a torch result to the arguments.
     slack : float
@@ -126,6 +128,7 @@ class Exercise:
     columns: str = "column"
     narrower: bool = False
     scalar: bool = False
+    whole: bool = False
     differentiable: bool = False
     slack: float = 0.0
     precision_note: str = ""

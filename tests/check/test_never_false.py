@@ -24,6 +24,14 @@ def _attention_inputs(seed):
 
 # Inputs that no checker tries. A name is true when the wrong version it names gives the reader's values here too.
 HELD_OUT = {
+    "alibi": [(2, np.array([5, 1, 2]), np.array([0, 3, 9, 4])), (32, np.arange(3), np.arange(5))],
+    "alibi_slopes": [(5,), (10,), (112,)],
+    "alibi_reach": [(0.3, 0.02), (0.7, 0.3), (0.05, 0.004)],
+    "shaw": [
+        (np.random.default_rng(95).standard_normal((10, 6)), np.random.default_rng(94).standard_normal((7, 6))),
+        (np.random.default_rng(93).standard_normal((4, 2)), np.random.default_rng(92).standard_normal((3, 2))),
+    ],
+    "t5_bucket": [(np.arange(-70, 90),), (np.array([[5, -200], [9, -8]]),)],
     "sinusoidal": [(np.array([0, 2, 9, 31]), 12), (np.array([2.5, -1.5, 8.0]), 10), (np.arange(600, 640), 4)],
     "attention": [_attention_inputs(99)],
     "causal_attention": [_attention_inputs(98)],
@@ -99,6 +107,11 @@ def test_every_version_in_the_bank_is_named(method):
 STRIDE = {"sinusoidal": 3, "causal_attention": 3}
 # Of all pairs, the share that is named exactly; the rest are one function under two names, or unknown.
 EXACT = {
+    "alibi": 0.95,
+    "alibi_slopes": 0.65,  # where heads are a power of two, none is added, and most ways to add are one
+    "alibi_reach": 1.0,
+    "shaw": 0.95,
+    "t5_bucket": 0.90,
     "sinusoidal": 0.97,
     "attention": 0.90,
     "causal_attention": 0.85,  # a finite mask that shows only against large logits hides beside other mistakes
