@@ -4,10 +4,10 @@
 
 One thread, CPU time of the process, median of rounds in which every candidate has its turn. The unit is
 the time that `out.copy_(x)` takes for the same x, one read and one write: the ratio to it says more about
-another machine than milliseconds do. "and back" is the same call with a graph and the gradient of x by it.
-Angles are computed in each call of ours; the peers get tables that were computed before. The error is the
-largest of a pair relative to its length, over the tokens checked, against the NumPy twin at the same
-positions, which is within 3e-9 of the truth there. A peer that is not installed is left out.
+another machine than milliseconds do. "and back" is the same call with a graph and the gradient of x by it,
+where there is one. Angles are computed in each call of ours; the peers get tables that were computed before.
+The error is the largest of a pair relative to its length, over the tokens checked, against the NumPy twin at
+the same positions, which is within 3e-9 of the truth there. A peer that is not installed is left out.
 
 Fresh results of 32 MiB and more cost page faults, several times the copy itself, unless the allocator
 keeps its blocks as a GPU's does. To measure that case (glibc):
@@ -58,8 +58,8 @@ def rotary_embedding_torch(theta, positions):
     return lambda x: module.rotate_queries_or_keys(x, offset=int(positions[0]))
 
 
-def candidates(positions, theta, dtype):
-    """Name → (layout, a function that returns x turned)."""
+def candidates(positions, theta, out):
+    """Name → (layout, a function that returns x turned, for x that looks like `out`)."""
     cos, sin = float32_tables(positions, theta)
     found = {}
     for layout in ("interleaved", "half"):
@@ -67,6 +67,7 @@ def candidates(positions, theta, dtype):
         compiled = torch.compile(ours, fullgraph=True, dynamic=False)
         found[f"posenc_lib.torch, {layout}"] = layout, ours
         found[f"posenc_lib.torch, {layout}, compiled"] = layout, compiled
+        found[f"posenc_lib.torch, {layout}, out="] = layout, functools.partial(ours, out=out)
         quarter = functools.partial(ours, frequencies=theta[: len(theta) // 4])
         found[f"posenc_lib.torch, {layout}, a quarter turns"] = None, quarter
     found["Meta's llama"] = "interleaved", functools.partial(metas_llama, cos=cos, sin=sin)
@@ -75,7 +76,7 @@ def candidates(positions, theta, dtype):
         found["rotary-embedding-torch"] = "interleaved", rotary_embedding_torch(theta, positions)
     except ImportError:
         print("rotary-embedding-torch is not installed and left out.")
-    if dtype == torch.float32:
+    if out.dtype == torch.float32:
         found["posenc_lib.numpy, float64"] = None, lambda x: plain.rope(x.numpy(), positions.numpy(), theta)
     return found
 
@@ -102,7 +103,7 @@ def compare(shape, dtype):
     x = torch.randn(shape).to(dtype)
     out, positions = torch.empty_like(x), torch.arange(LAST - shape[-2] + 1, LAST + 1)
     theta = frequencies.rope(shape[-1], base=10000.0)
-    turns = candidates(positions, theta, dtype)
+    turns = candidates(positions, theta, torch.empty_like(x))
     errors = {
         name: largest_error(turn(x), x, positions, theta, layout) for name, (layout, turn) in turns.items() if layout
     }
@@ -110,7 +111,7 @@ def compare(shape, dtype):
     functions = {"out.copy_(x)": lambda: out.copy_(x)}
     for name, (_, turn) in turns.items():
         functions[name] = functools.partial(turn, x)
-        if "numpy" not in name:
+        if "numpy" not in name and "out=" not in name:
             functions[name + " and back"] = functools.partial(there_and_back, turn, learned, out)
     taken = medians(functions, rounds=ROUNDS, times=max(1, 2**19 // x.numel()))
     report(f"{shape}, {dtype}, positions up to {LAST}; torch {torch.__version__}", taken, errors)
@@ -128,8 +129,31 @@ def report(title, taken, errors):
         print(f"{name:45} {seconds / unit:7.2f} {1000 * seconds:9.3f} {error} {both}".rstrip())
 
 
+def step(dtype):
+    """One token of a sequence, 32 heads of queries and 8 of keys: what decoding pays in each layer."""
+    q, k, positions = torch.randn(1, 32, 1, 128).to(dtype), torch.randn(1, 8, 1, 128).to(dtype), torch.tensor([LAST])
+    theta = frequencies.rope(128, base=10000.0)
+    functions = {}
+    for layout in ("interleaved", "half"):
+        turn = functools.partial(fast.rope, positions=positions, frequencies=theta, layout=layout)
+        functions[f"rope twice, {layout}"] = lambda turn=turn: (turn(q), turn(k))
+        functions[f"Rope, {layout}"] = functools.partial(fast.Rope(theta, layout=layout), q, k, positions)
+
+    def theirs(form):
+        tables = float32_tables(positions, theta)
+        return form(q, *tables), form(k, *tables)
+
+    functions["Meta's llama, with the table"] = functools.partial(theirs, metas_llama)
+    functions["transformers' Llama, with the table"] = functools.partial(theirs, transformers_llama)
+    print(f"\nOne token, q and k, {dtype}\n")
+    for name, seconds in medians(functions, rounds=ROUNDS, times=300).items():
+        print(f"{name:45} {1000 * seconds:7.3f} ms")
+
+
 def main():
     torch.set_num_threads(1)
+    for dtype in (torch.float32, torch.bfloat16):
+        step(dtype)
     for shape in SHAPES:
         for dtype in (torch.float32, torch.bfloat16):
             compare(shape, dtype)

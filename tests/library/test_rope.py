@@ -148,10 +148,12 @@ POSITION = st.integers(-(10**6), 10**6)
 
 
 @TWINS
-@given(inputs(), POSITION)
-def test_length_is_kept(rope, given_, m):
+@given(inputs(), POSITION, st.floats(0.01, 100))
+def test_length_is_kept_or_multiplied(rope, given_, m, factor):
     x, theta, layout = given_
     assert np.linalg.norm(rope(x, [m], theta, **layout)) == pytest.approx(np.linalg.norm(x), rel=1e-14)
+    scaled, r = rope(x, [m], theta, **layout, attention_factor=factor), 2 * len(theta)
+    assert np.linalg.norm(scaled[:, :r]) == pytest.approx(factor * np.linalg.norm(x[:, :r]), rel=1e-14)
 
 
 @TWINS
@@ -205,6 +207,8 @@ def test_layouts_differ_by_a_permutation(rope, given_, m):
     order = [*range(0, r, 2), *range(1, r, 2), *range(r, x.shape[-1])]
     half = rope(x[:, order], [m], theta, layout="half")
     assert np.allclose(half, rope(x, [m], theta)[:, order], rtol=0, atol=1e-15)
+    back = rope(rope(x, [m], theta)[:, order], [-m], theta, layout="half")[:, np.argsort(order)]
+    assert np.allclose(back, x, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
