@@ -214,19 +214,24 @@ DISTANCE = "only the distance counts"
 
 
 def _distance(subject: Bias) -> Finding:
-    """One call: each query sees the keys at the same distances alike."""
-    whole = subject(np.arange(40), np.arange(40))
-    change = max(_change(whole[:, s:, s:], whole[:, : 40 - s, : 40 - s]) for s in (1, 7, 20))
+    """One call: each query sees the keys at the same distances alike. Far from 0 half precision shows."""
+    whole = subject(np.arange(FARTHEST + 1), np.arange(FARTHEST + 1))
+    first = whole[:, :41, :41]
+    near, far = (_change(whole[:, s : s + 41, s : s + 41], first) for s in (7, 260))
+    digits = near < 1e-3 < far
     return judged(
         DISTANCE,
-        change,
-        ROUNDING,
-        f"Queries 0 to 39 see keys at one distance alike, up to {change:.1e} of the bias's range.",
-        f"Within one call, the bias at one distance differs from query to query by {change:.1e} of its range.",
-        "the bias depends on the absolute position",
+        max(near, far),
+        1e-3 if digits else ROUNDING * 10,
+        f"Queries 260 to 300 see keys at one distance as 0 to 40 do, up to {far:.1e} of the bias's range.",
+        f"In one call, 41 queries from 7 on see keys at one distance otherwise than those from 0 on, by {near:.1e} of "
+        f"the bias's range, those from 260 on by {far:.1e}.",
+        _rounding(subject) if digits else "the bias depends on the absolute position",
         expected="a function of m − n, up to a number for each query",
         effect="What the model learned at one place of the text does not hold at another.",
-        mend="Compute it from key minus query alone; look for the query or the length in it, or for axes exchanged.",
+        mend="Compute it from key minus query, in integers or float32; round the result."
+        if digits
+        else "Compute it from key minus query alone; look for the query or the length in it, or for axes exchanged.",
     )
 
 

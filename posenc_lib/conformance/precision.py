@@ -130,6 +130,9 @@ def _name(found: Floats, wanted: Floats) -> str:
         return "exponent halved" if abs(power - 0.5) < 1e-3 else f"another base: exponents times {power:.4g}"
     if np.allclose(found, wanted[::-1], rtol=1e-4):
         return "frequencies in reverse order"
+    for dtype in LENGTHS:
+        if np.allclose(found, _rounded(wanted, dtype), rtol=1e-6):
+            return f"frequencies rounded to {dtype}"
     return "other frequencies"
 
 

@@ -59,6 +59,8 @@ class Rotation:
 
     def need_exact(self) -> turns.Turn:
         self.need_turn()
+        if self.exact is None and self.frequencies is not None:
+            raise NotTested("the frequencies are not those passed, see above; their exact values are not known")
         if self.exact is None:
             raise NotTested(
                 "the frequencies are no ladder base^(−2i/d) with a round base, and float32 does not show them exactly; "

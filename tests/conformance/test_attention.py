@@ -26,7 +26,9 @@ def turn(x, positions, *, layout="interleaved", sign=1):
 
 def attend(q, k, v, mask, bias=0.0):
     logits = q @ k.mT / math.sqrt(DIM) + bias
-    return (logits.masked_fill(~mask, -math.inf).float().softmax(-1).to(v.dtype) if mask is not None else logits.softmax(-1)) @ v
+    return (
+        logits.masked_fill(~mask, -math.inf).float().softmax(-1).to(v.dtype) if mask is not None else logits.softmax(-1)
+    ) @ v
 
 
 def rotary(q, k, v, m, n, mask):
@@ -130,7 +132,9 @@ def causal_flag_only(q, k, v, m, n, mask):
 @broken("the mask is ignored", "hidden keys have no effect")
 def additive_mask_too_small(q, k, v, m, n, mask):
     alone = (mask.sum(-1, keepdim=True) == 1) & mask
-    return attend(turn(q, m), turn(k, n), v, None, bias=torch.where(alone, 1e4, torch.where(mask, 0.0, -5.0)).to(q.dtype))
+    return attend(
+        turn(q, m), turn(k, n), v, None, bias=torch.where(alone, 1e4, torch.where(mask, 0.0, -5.0)).to(q.dtype)
+    )
 
 
 @broken("query positions are ignored", SHIFT)

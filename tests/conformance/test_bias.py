@@ -11,6 +11,7 @@ import posenc_lib.torch
 from posenc_lib import conformance
 
 EIGHT = [2.0 ** -(h + 1) for h in range(8)]
+TWELVE = [*EIGHT, *(2 ** -(h + 0.5) for h in range(4))]
 SLOPES = torch.tensor(EIGHT, dtype=torch.float64)[:, None, None]
 
 
@@ -64,7 +65,8 @@ def ours_numpy(m, n):
 @pytest.mark.parametrize(
     ("fn", "heads", "kind", "ahead"),
     [(alibi, 8, "linear", "as before it"), (buckets, 4, "steps", "nothing"), (logarithm, 2, "curve", "as before it"),
-     (bloom_like, 8, "linear", "the line goes on"), (hides_the_future, 8, "linear", "hidden"), (ours, 8, "linear", "as before it"),
+     (bloom_like, 8, "linear", "the line goes on"), (hides_the_future, 8, "linear", "hidden"),
+     (ours, 8, "linear", "as before it"),
      (ours_numpy, 12, "linear", "as before it")],
     ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip
@@ -246,9 +248,9 @@ def test_is_named(name):
 @pytest.mark.parametrize(
     ("slopes", "diagnosis", "said"),
     [([2 ** (-8 * (h + 1) / 12) for h in range(12)], "slopes are not ALiBi's", "for powers of two only"),
-     ([*EIGHT, *(2 ** -(h + 0.5) for h in range(4))][::-1], "slopes are not ALiBi's", "in reverse order"),
-     (sorted([*EIGHT, *(2 ** -(h + 0.5) for h in range(4))], reverse=True), "slopes are not ALiBi's", "heads have changed places"),
-     (torch.tensor([*EIGHT, *(2 ** -(h + 0.5) for h in range(4))]).bfloat16().tolist(), "slopes rounded to half precision", "")],
+     (TWELVE[::-1], "slopes are not ALiBi's", "in reverse order"),
+     (sorted(TWELVE, reverse=True), "slopes are not ALiBi's", "heads have changed places"),
+     (torch.tensor(TWELVE).bfloat16().tolist(), "slopes rounded to half precision", "")],
 )  # fmt: skip
 def test_slopes_for_twelve_heads(slopes, diagnosis, said):
     slopes = torch.tensor(slopes, dtype=torch.float64)[:, None, None]

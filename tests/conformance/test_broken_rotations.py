@@ -374,6 +374,7 @@ def test_positions_from_one_are_a_warning():
 
 def test_sine_and_cosine_exchanged_are_a_warning():
     """Queries and keys share it, so that the logits do not change."""
+
     def exchanged(x, positions):
         return turned(angle=torch.pi / 2 - positions.double()[..., None] * TORCH_THETA)(x, positions)
 
@@ -400,7 +401,10 @@ def test_cosines_in_half_precision_are_a_warning():
 
 def test_a_doubled_exponent_is_suspected_without_frequencies():
     report = conformance.rotation(rows_refused(doubles_the_exponent), head_dim=DIM, array="torch")
-    assert "10000²: is the exponent doubled?" in report["frequencies"].found and report["frequencies"].status == "not tested"
+    assert (
+        "10000²: is the exponent doubled?" in report["frequencies"].found
+        and report["frequencies"].status == "not tested"
+    )
 
 
 def test_positions_that_cannot_be_passed_are_not_tested():
@@ -439,13 +443,14 @@ def test_one_that_turns_no_pairs():
     [(TypeError, "conformance: fn must be a function to call, got 3 (int).", {"fn": 3}),
      (TypeError, "conformance.rotation: keys must be a function to call, got 3.", {"keys": 3}),
      (ValueError, "conformance: array must be 'torch', 'numpy' or None (find out), got 'jax'.", {"array": "jax"}),
-     (ValueError, "conformance.rotation: layout must be 'interleaved', 'half' or None (find out), got 'neox'.", {"layout": "neox"}),
+     (ValueError, "conformance.rotation: layout must be 'interleaved', 'half' or None (find out), got 'neox'.",
+      {"layout": "neox"}),
      (ValueError, "conformance.rotation: heads must be at least 2, got 1.", {"heads": 1}),
      (ValueError, "conformance.rotation: max_position must be at least 1, got 0.", {"max_position": 0}),
-     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions that turns; "
-      "got shape (33,).", {"frequencies": np.ones(33)}),
-     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions that turns; "
-      "got shape (1,).", {"frequencies": [np.nan]})],
+     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions "
+      "that turns; got shape (33,).", {"frequencies": np.ones(33)}),
+     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions "
+      "that turns; got shape (1,).", {"frequencies": [np.nan]})],
 )  # fmt: skip
 def test_bad_arguments(error, text, arguments):
     with pytest.raises(error) as refusal:

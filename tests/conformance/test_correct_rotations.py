@@ -71,7 +71,9 @@ def table(x, positions):
 def on_numpy(x, positions):
     a = positions[..., None] * THETA
     n = DIM // 2
-    return np.concatenate((x[..., :n] * np.cos(a) - x[..., n:] * np.sin(a), x[..., :n] * np.sin(a) + x[..., n:] * np.cos(a)), -1)
+    return np.concatenate(
+        (x[..., :n] * np.cos(a) - x[..., n:] * np.sin(a), x[..., :n] * np.sin(a) + x[..., n:] * np.cos(a)), -1
+    )
 
 
 def numpy_rows(x, positions):
@@ -138,12 +140,15 @@ def test_the_library_is_found(fn):
 @pytest.mark.parametrize("layout", ["interleaved", "half"])
 @pytest.mark.parametrize(
     ("dim", "rotary", "base", "factor"),
-    [(64, 64, 10_000.0, 1.0), (128, 128, 500_000.0, 1.0), (64, 16, 10_000.0, 1.0), (128, 64, 1e6, 4.0), (32, 8, 1234.0, 1.0),
+    [(64, 64, 10_000.0, 1.0), (128, 128, 500_000.0, 1.0), (64, 16, 10_000.0, 1.0), (128, 64, 1e6, 4.0),
+     (32, 8, 1234.0, 1.0),
      (256, 256, 1e7, 8.0)],
 )  # fmt: skip
 def test_frequencies_are_recognised(layout, dim, rotary, base, factor):
     theta = base ** (-np.arange(0, rotary, 2) / rotary) / factor
-    report = conformance.rotation(lambda x, p: posenc_lib.torch.rope(x, p, theta, layout=layout), head_dim=dim, array="torch")
+    report = conformance.rotation(
+        lambda x, p: posenc_lib.torch.rope(x, p, theta, layout=layout), head_dim=dim, array="torch"
+    )
     facts = report.facts
     assert report.passed, str(report)
     found = (facts["layout"], facts["rotary dimension"], facts["base"], facts["divided by"], facts["exponent"])
@@ -179,7 +184,11 @@ def test_the_rotated_part_may_stand_last():
 
     report = conformance.rotation(last, head_dim=DIM, array="torch")
     assert report.passed, str(report)
-    assert (report.facts["first pair"], report.facts["rotary dimension"], report.facts["base"]) == ([48, 49], 16, 10000.0)
+    assert (report.facts["first pair"], report.facts["rotary dimension"], report.facts["base"]) == (
+        [48, 49],
+        16,
+        10000.0,
+    )
 
 
 def test_frequencies_that_are_no_ladder_need_to_be_passed():
@@ -189,7 +198,10 @@ def test_frequencies_that_are_no_ladder_need_to_be_passed():
         return posenc_lib.torch.rope(x, positions, theta)
 
     told = conformance.rotation(fn, head_dim=DIM, array="torch")
-    assert told["angles at far positions"].status == "not tested" and "pass frequencies=" in told["angles at far positions"].found
+    assert (
+        told["angles at far positions"].status == "not tested"
+        and "pass frequencies=" in told["angles at far positions"].found
+    )
     assert told.facts["base"] is None and told.passed
     known = conformance.rotation(fn, head_dim=DIM, frequencies=theta, array="torch")
     assert known["angles at far positions"].measured < 2e-7 and not known.not_tested
@@ -217,7 +229,9 @@ def test_the_error_told_is_the_error(position):
 
     def in_float32(x, positions):
         a = positions[..., None].float() * TORCH_THETA.float()
-        return torch.view_as_real(torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * torch.polar(torch.ones(()), a)).flatten(-2)
+        return torch.view_as_real(
+            torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * torch.polar(torch.ones(()), a)
+        ).flatten(-2)
 
     told = conformance.rotation(in_float32, head_dim=DIM, array="torch").facts["angle error, rad"][str(position)]
     a = np.float32(position) * THETA.astype(np.float32)
