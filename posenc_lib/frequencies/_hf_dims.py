@@ -21,7 +21,9 @@ def head_dim_of(operation: str, config: Config, layer_type: str | None) -> int:
         return own
     if config.get("head_dim") is not None:
         return _hf_parameters.integer(operation, "head_dim", config["head_dim"])
-    width, heads = _hf_files.first(config, *_WIDTHS), _hf_files.first(config, *_HEADS)
+    # Qwen2-VL's vision tower calls hidden_size what it hands over to the language model.
+    widths = ("embed_dim", *_WIDTHS) if str(config.get("model_type")).startswith("qwen2_vl") else _WIDTHS
+    width, heads = _hf_files.first(config, *widths), _hf_files.first(config, *_HEADS)
     if width is None or heads is None:
         lacking = "hidden_size" if width is None else "num_attention_heads"
         raise ValueError(
