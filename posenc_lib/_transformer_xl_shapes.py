@@ -29,6 +29,6 @@ def check(
         return
     raise ValueError(
         f"transformer_xl_bias: {wrong}. Got q {q}, k {k}, content_bias {u}, position_bias {v}, position_weight "
-        f"{weight}; expected q (..., H, T, d) and k (..., H, S, d) with the same leading axes, content_bias (H, d), position_bias "
-        "(H, d), position_weight (H, d, dim)."
+        f"{weight}; expected q (..., H, T, d) and k (..., H, S, d) with the same leading axes, content_bias (H, d), "
+        "position_bias (H, d), position_weight (H, d, dim)."
     )

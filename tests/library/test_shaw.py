@@ -314,22 +314,23 @@ def test_devices():
         assert posenc_lib.torch.shaw_attention(x, x, x, table, table, m, n, causal=True).device.type == "meta"
 
 
-@pytest.mark.parametrize("dynamic", [None, True])
-def test_compiled_in_one_graph(dynamic):
+def test_compiled_in_one_graph():
     torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
+    graphs = []
+
+    def keep(graph, _):
+        graphs.append(graph)
+        return graph.forward
 
     def function(q, k, v, a, b, m, n, mask):
         bias = posenc_lib.torch.shaw_bias(q, a, m, n)
         return bias, posenc_lib.torch.shaw_attention(q, k, v, a, b, m, n, mask=mask)
 
-    compiled = torch.compile(function, fullgraph=True, dynamic=dynamic, backend="aot_eager")
+    compiled = torch.compile(function, fullgraph=True, backend=keep)
     for length in (3, 5, 7):
-        q, k, v = (torch.randn(2, length, 4, requires_grad=True) for _ in range(3))
+        q, k, v = torch.randn(3, 2, length, 4).unbind()
         a, b = torch.randn(2, 5, 4).unbind()
         m, mask = torch.arange(length), torch.ones(length, length, dtype=torch.bool).tril()
         found, expected = (each(q, k, v, a, b, m, m, mask) for each in (compiled, function))
         assert all(torch.allclose(*pair, rtol=0, atol=1e-6) for pair in zip(found, expected, strict=True))
-        gradients = [torch.autograd.grad(sum(x.sum() for x in each), (q, k, v)) for each in (found, expected)]
-        assert all(torch.allclose(*pair, rtol=0, atol=1e-5) for pair in zip(*gradients, strict=True))
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+    assert len(graphs) <= 2

@@ -280,19 +280,18 @@ def test_devices():
         assert (found.device.type, found.shape) == ("meta", (5, 2, 3, 6))
 
 
-@pytest.mark.parametrize("dynamic", [None, True])
-def test_compiled_in_one_graph(dynamic):
+def test_compiled_in_one_graph():
     torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    compiled = torch.compile(
-        posenc_lib.torch.transformer_xl_bias, fullgraph=True, dynamic=dynamic, backend="aot_eager"
-    )
+    graphs = []
+
+    def keep(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(posenc_lib.torch.transformer_xl_bias, fullgraph=True, backend=keep)
     for length in (3, 5, 7):
         shapes = ((2, length, 4), (2, length, 4), (2, 4), (2, 4), (2, 4, 8))
-        arrays = [torch.randn(*shape, requires_grad=True) for shape in shapes]
-        positions = torch.arange(length)
-        both = [each(*arrays, positions, positions) for each in (compiled, posenc_lib.torch.transformer_xl_bias)]
-        assert torch.allclose(*both, rtol=0, atol=1e-5)
-        gradients = [torch.autograd.grad(each.sum(), arrays) for each in both]
-        assert all(torch.allclose(*pair, rtol=0, atol=1e-4) for pair in zip(*gradients, strict=True))
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+        arrays, positions = [torch.randn(*shape) for shape in shapes], torch.arange(length)
+        eager = posenc_lib.torch.transformer_xl_bias(*arrays, positions, positions)
+        assert torch.allclose(compiled(*arrays, positions, positions), eager, rtol=0, atol=1e-5)
+    assert len(graphs) <= 2
