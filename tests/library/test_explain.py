@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig
 
 from posenc_lib import frequencies
-from posenc_lib.frequencies._explain._numbers import number, runs, some_of
+from posenc_lib.frequencies._explain._numbers import exact, number, runs, some_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "data" / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.json"))
@@ -448,9 +448,15 @@ def test_text_is_narrow_and_short(name):
 
 
 def test_numbers_are_written_as_people_do():
-    assert [number(x) for x in (0, 8.0, 1.25, 999999, 1e6, 1234567, 1e9, math.inf)] == [
-        "0", "8", "1.25", "999999", "1000000", "1.23 million", "1e+09", "infinite",
+    assert [number(x) for x in (0, 8.0, 1.25, 999999, 1e6, 1234567, 1e9, 2.5e11, 1e12, math.inf)] == [
+        "0", "8", "1.25", "999999", "1 million", "1.23 million", "1 billion", "250 billion", "1e+12", "infinite",
     ]  # fmt: skip
+    assert [exact(x) for x in (500000.0, 11158840.0, 0.707, 8)] == ["500000", "11158840", "0.707", "8"]
+
+
+def test_no_digit_of_the_base_is_lost():
+    given = {**config("llama-2-7b"), "rope_theta": 11158840.0}
+    assert "base              11158840\n" in str(frequencies.explain(given))
 
 
 def test_runs():
@@ -649,8 +655,13 @@ def test_what_from_hf_config_refuses_is_refused():
     assert "contradictory" in refusal(ValueError, config("llama-2-7b"), base=20000.0)
 
 
-def test_a_base_that_the_models_code_fixes_is_told():
-    assert told("gpt-j-6b").notes == ("The configuration has no base: the model's code fixes it at 10000.",)
+@pytest.mark.parametrize("model_type", ["gptj", "codegen"])
+def test_a_base_that_the_models_code_fixes_is_told(model_type):
+    module = importlib.import_module(f"transformers.models.{model_type}.modeling_{model_type}")
+    sine = module.create_sinusoidal_positions(2, 64)[1, :32]  # of the angles at position 1
+    explained = frequencies.explain({**config("gpt-j-6b"), "model_type": model_type})
+    np.testing.assert_allclose(explained.rotations[0].spec.frequencies, torch.asin(sine), rtol=2e-6, atol=1e-7)
+    assert explained.notes == ("The configuration has no base: the model's code fixes it at 10000.",)
 
 
 # --- the command line -----------------------------------------------------------------------------------------

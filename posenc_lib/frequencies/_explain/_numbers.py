@@ -8,18 +8,28 @@ from collections.abc import Sequence
 
 
 def number(value: float) -> str:
-    """Up to six digits, no exponent where it can be helped: 500000, 1.3466, 20.4 million.
+    """A measured number: up to six digits below a million, three above.
 
-    >>> number(10000.0), number(0.1 * math.log(32) + 1), number(2.0412e7), number(math.inf)
-    ('10000', '1.34657', '20.4 million', 'infinite')
+    >>> number(10000.0), number(0.1 * math.log(32) + 1), number(2.0412e7), number(3e9), number(math.inf)
+    ('10000', '1.34657', '20.4 million', '3 billion', 'infinite')
     """
     if math.isinf(value):
         return "infinite"
-    if abs(value) >= 1e9:
+    if value >= 1e12:
         return f"{value:.3g}"
-    if abs(value) >= 1e6 and value != round(value, -4):
-        return f"{value / 1e6:.3g} million"
-    return str(int(value)) if value == int(value) else f"{value:.6g}"
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{value:.6g}"
+
+
+def exact(value: float) -> str:
+    """A number of the configuration, with all its digits.
+
+    >>> exact(11158840.0), exact(0.25), exact(40)
+    ('11158840', '0.25', '40')
+    """
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def runs(indices: Sequence[int]) -> str:

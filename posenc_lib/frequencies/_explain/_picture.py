@@ -6,7 +6,7 @@ import html
 import math
 
 from posenc_lib.frequencies._explain import _rotation as did
-from posenc_lib.frequencies._explain._numbers import number, runs
+from posenc_lib.frequencies._explain._numbers import exact, number, runs
 from posenc_lib.frequencies._explain._rotation import Rotation
 
 _WIDTH, _HEIGHT = 600, 300
@@ -32,7 +32,7 @@ def draw(rotation: Rotation) -> str:
         _lengths(rotation, scale),
         _legend(rotation),
     ]
-    name = f"Wavelength of each of {len(rotation.effects)} pairs, base {number(rotation.spec.base)}"
+    name = f"Wavelength of each of {len(rotation.effects)} pairs, base {exact(rotation.spec.base)}"
     return (
         f'<svg role="img" aria-label="{html.escape(name)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         'xmlns="http://www.w3.org/2000/svg" fill="currentColor" font-size="12" font-family="sans-serif">'

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from posenc_lib.frequencies._explain import _rotation as did
 from posenc_lib.frequencies._explain._explanation import Explanation
 from posenc_lib.frequencies._explain._layers import turning_layers, unturned_layers, window_of
+from posenc_lib.frequencies._explain._numbers import exact
 from posenc_lib.frequencies._explain._other_codes import max_length, num_layers
 from posenc_lib.frequencies._explain._rotation import Rotation
 from posenc_lib.frequencies._from_hf import from_hf_config, hf_layer_types
@@ -36,7 +37,7 @@ def rotary_code(config: Mapping[str, object], length: int | None, base: float | 
             Rotation(spec, turning, *window_of(config, turning), ladder(spec), effects_of_scaling(spec))
         )
     model_type = config.get("model_type")
-    notes = [] if fixed is None else [f"The configuration has no base: the model's code fixes it at {fixed:g}."]
+    notes = [] if fixed is None else [f"The configuration has no base: the model's code fixes it at {exact(fixed)}."]
     notes += [note for rotation in rotations for note in rotation.spec.notes]
     return Explanation(
         model_type=model_type if isinstance(model_type, str) else None, kind="rope", num_layers=layers,

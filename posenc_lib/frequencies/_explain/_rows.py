@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from posenc_lib.frequencies._explain import _rotation as did
-from posenc_lib.frequencies._explain._numbers import number, runs, some_of
+from posenc_lib.frequencies._explain._numbers import exact, number, runs, some_of
 from posenc_lib.frequencies._explain._rotation import Rotation
 from posenc_lib.frequencies._spec import RotarySpec
 
@@ -75,7 +75,7 @@ def _rotary_rows(explanation: Explanation, rotation: Rotation) -> tuple[tuple[st
         ("rule", _rule(spec)),
         ("layout", _LAYOUTS[spec.layout].format(spec.rotary_dim // 2)),
         ("head", _head(rotation)),
-        ("base", number(spec.base)),
+        ("base", exact(spec.base)),
         ("training length", _training(rotation)),
         ("full turns in it", _full_turns(rotation)),
         *_effects(rotation),
@@ -143,7 +143,7 @@ def _full_turns(rotation: Rotation) -> str:
 
 def _effects(rotation: Rotation) -> list[tuple[str, str]]:
     factor = factor_of(rotation.spec)
-    by = "" if factor is None else f" by {number(factor)}"
+    by = "" if factor is None else f" by {exact(factor)}"
     labels = {
         did.KEPT: "kept", did.BLENDED: "blended", did.DIVIDED: f"divided{by}",
         did.RESCALED: "rescaled", did.UNTURNED: "do not turn",
@@ -187,8 +187,8 @@ def attention_factor_source(spec: RotarySpec) -> str:
 
 
 def number_of(value: object) -> str:
-    """The number as `number` writes it, or the object's own words."""
-    return number(value) if isinstance(value, (int, float)) else str(value)
+    """The number with all its digits, or the object's own words."""
+    return exact(value) if isinstance(value, (int, float)) else str(value)
 
 
 def _longest(rotation: Rotation) -> str:
