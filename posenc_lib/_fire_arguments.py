@@ -14,7 +14,7 @@ def check_value(name: str, value: float) -> None:
     if not 0 < value < float("inf"):  # comparisons that NaN fails
         raise ValueError(
             f"fire_bias: {name} must be above 0 and finite, got {value}. What is learned may leave that range: pass "
-            "its absolute value, as the released code does."
+            "its absolute value."
         )
 
 

@@ -25,31 +25,31 @@ def fire_bias(
     """Return f(ψ(m − n) / ψ(max(L, m))) for query position m and key position n, with ψ(x) = log(c·x + 1).
 
     A distance is told to the function f, an MLP with an output for each head, as a share of the longest that
-    the query can see; so a longer sequence shows f no number that it was not trained on. ψ gives near distances
-    more of that range, and up to position L the share is of L, so that short sequences are not spread out.
+    the query can see: between 0 and 1, however long the sequence. ψ gives near distances more of that range,
+    and up to position L the share is of L, so that short sequences are not spread out.
 
     The bias does depend on the query's own position m, beyond L: of the biases here this is the only one that is
     not the same when all positions move on. So a cache needs true positions, and padding or packing needs
     each token's position in its own sequence, from 0.
 
-    The paper is causal. For keys after their query ψ has no value; |m − n| stands for m − n, as in the released
-    code, so that f sees their distance and not their direction, and beyond twice the query's position (or
-    L) a share above 1. It hides nothing: pass `causal=True` or a mask besides.
+    The paper is causal. For keys after their query ψ may have no value; |m − n| stands for m − n, as in the code
+    named below, so that f sees their distance and not their direction, and where they are farther than
+    max(L, m) a share above 1. It hides nothing: pass `causal=True` or a mask besides.
 
     Parameters
     ----------
     mlp : callable
         f, from shape (..., T, S, 1) to (..., T, S, H): a NumPy function.
-        The paper's has two hidden layers of 32, the released code's one, with ReLU.
+        The paper's has two hidden layers of 32, the code's one, with ReLU.
     query_positions : array_like or range, shape (..., T)
         Integers or real numbers below 2**53 in size, from 0. Not float16.
     key_positions : array_like or range, shape (..., S)
         Likewise, with the same leading axes: none when all sequences of a batch share their
         positions, (B,) when each has its own.
     c : float
-        How much ψ bends; above 0. Learned; the released code starts with 0.1.
+        How much ψ bends; above 0. Learned, from 0.1 on in the code.
     threshold : float
-        L, above 0; learned, from 512 on in the released code.
+        L, above 0; learned, from 512 on in the code.
     dtype : numpy dtype, optional
         Of what `mlp` is given, and so of most results; float64 by default.
 

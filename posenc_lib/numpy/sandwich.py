@@ -36,8 +36,7 @@ def sandwich_bias(
     num_heads : int
         H, at least 1.
     dim : int
-        Size of the sinusoidal codes; even. It need not be that of the heads: the paper takes 128 for all its
-        models.
+        Size of the sinusoidal codes; even. It need not be that of the heads: the paper's is 128.
     query_positions : array_like or range, shape (..., T)
         Integers or real numbers, negative ones too, below 2**53 in size. Not float16.
     key_positions : array_like or range, shape (..., S)
@@ -52,9 +51,8 @@ def sandwich_bias(
     Returns
     -------
     numpy.ndarray
-        Shape (..., num_heads, T, S); the `bias` of
-        `attention`. (NeMo subtracts dim/2 first, which all keys of a query share and softmax does not
-        notice; and it counts i from 1, which makes another bias.)
+        Shape (..., num_heads, T, S); the `bias` of `attention`. (NeMo subtracts dim/2 first, which all
+        keys of a query share and softmax does not notice; and it counts i from 1, which makes another bias.)
 
     Raises
     ------

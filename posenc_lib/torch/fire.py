@@ -27,22 +27,22 @@ def fire_bias(
     Differentiable in c, threshold and whatever `mlp` learns.
 
     A distance is told to the function f, an MLP with an output for each head, as a share of the longest that
-    the query can see; so a longer sequence shows f no number that it was not trained on. ψ gives near distances
-    more of that range, and up to position L the share is of L, so that short sequences are not spread out.
+    the query can see: between 0 and 1, however long the sequence. ψ gives near distances more of that range,
+    and up to position L the share is of L, so that short sequences are not spread out.
 
     The bias does depend on the query's own position m, beyond L: of the biases here this is the only one that is
     not the same when all positions move on. So a cache needs true positions, and padding or packing needs
     each token's position in its own sequence, from 0.
 
-    The paper is causal. For keys after their query ψ has no value; |m − n| stands for m − n, as in the released
-    code, so that f sees their distance and not their direction, and beyond twice the query's position (or
-    L) a share above 1. It hides nothing: pass `causal=True` or a mask besides.
+    The paper is causal. For keys after their query ψ may have no value; |m − n| stands for m − n, as in the code
+    named below, so that f sees their distance and not their direction, and where they are farther than
+    max(L, m) a share above 1. It hides nothing: pass `causal=True` or a mask besides.
 
     Parameters
     ----------
     mlp : callable
         f, from shape (..., T, S, 1) to (..., T, S, H): a `torch.nn.Sequential` as a model holds it.
-        The paper's has two hidden layers of 32, the released code's one, with ReLU.
+        The paper's has two hidden layers of 32, the code's one, with ReLU.
     query_positions : torch.Tensor, array_like or range, shape (..., T)
         Integers or real numbers below 2**53 in size, from 0. Not float16 or bfloat16,
         which merge neighbours from 2048 or 256 on.
@@ -50,9 +50,9 @@ def fire_bias(
         Likewise, with the same leading axes: none when all sequences of a batch share their
         positions, (B,) when each has its own.
     c : float or torch.Tensor, shape ()
-        How much ψ bends; above 0. Learned; the released code starts with 0.1.
+        How much ψ bends; above 0. Learned, from 0.1 on in the code.
     threshold : float or torch.Tensor, shape ()
-        L, above 0; learned, from 512 on in the released code.
+        L, above 0; learned, from 512 on in the code.
     dtype : torch.dtype, optional
         Of what `mlp` is given: that of mlp's weights. By default that of c or threshold where one is a floating tensor,
         else `torch.get_default_dtype()`. The share is computed in float32 at least and rounded once.

@@ -39,8 +39,7 @@ def sandwich_bias(
     num_heads : int
         H, at least 1.
     dim : int
-        Size of the sinusoidal codes; even. It need not be that of the heads: the paper takes 128 for all its
-        models.
+        Size of the sinusoidal codes; even. It need not be that of the heads: the paper's is 128.
     query_positions : torch.Tensor, array_like or range, shape (..., T)
         Integers or real numbers, negative ones too, below 2**53 in size. Not float16 or
         bfloat16, which merge neighbours from 2048 or 256 on.

@@ -1,4 +1,4 @@
-"""FIRE, both twins: 50 digits, the released code, and that it alone depends on where the query stands."""
+"""FIRE, both twins: 50 digits, published code, and that it alone depends on where the query stands."""
 
 import math
 
@@ -39,7 +39,7 @@ def test_to_50_digits(twin, c, threshold, queries, keys):
     assert np.allclose(found[0], exact(queries, keys, c, threshold), rtol=1e-14, atol=0)
 
 
-class Released(torch.nn.Module):
+class Published(torch.nn.Module):
     """FIRE of mcleish7/arithmetic, cramming/architectures/embeddings.py, without its drawn positions."""
 
     def __init__(self, num_heads=12, mlp_width=32, init_c=0.1, init_L=512.0, eps=1e-6):
@@ -61,10 +61,10 @@ class Released(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("eps", "tolerance"), [(0.0, 1e-14), (1e-6, 1e-6)])
-def test_as_released(eps, tolerance):
+def test_as_published(eps, tolerance):
     """In its direction for keys after the query too; its 10⁻⁶ in the denominator is not in the paper, nor here."""
     torch.manual_seed(0)
-    model = Released(num_heads=3, init_c=0.3, init_L=20.0, eps=eps).double()
+    model = Published(num_heads=3, init_c=0.3, init_L=20.0, eps=eps).double()
     found = posenc_lib.torch.fire_bias(model.mlp, range(50), range(50), c=model.c, threshold=model.L_multiplier * 20)
     assert found.dtype == torch.float64 and torch.allclose(found, model(50), rtol=0, atol=tolerance)
     model(50).square().sum().backward()
@@ -157,7 +157,7 @@ def test_numbers_out_of_range(twin, name, wrong):
         twin.pe.fire_bias(share, [0], [0], **settings)
     assert str(refusal.value) == (
         f"fire_bias: {name} must be above 0 and finite, got {wrong}. What is learned may leave that range: pass its "
-        "absolute value, as the released code does."
+        "absolute value."
     )
 
 
@@ -256,7 +256,7 @@ def test_one_graph_for_every_length():
 
     torch._dynamo.reset()
     torch.manual_seed(0)
-    model = Released(num_heads=3)
+    model = Published(num_heads=3)
 
     def bias(queries, keys):
         return posenc_lib.torch.fire_bias(model.mlp, queries, keys, c=model.c, threshold=model.L_multiplier * 512)
