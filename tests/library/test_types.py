@@ -31,9 +31,10 @@ posenc_lib.torch.sinusoidal(range(3), "4")
 """
 
 
-def test_a_caller_learns_the_types():
+def test_a_caller_learns_the_types(tmp_path):
     """One call in the snippet is wrong, and only that one is named."""
-    found = mypy("-c", CALLER)
-    assert found.stdout.splitlines() == [
-        '<string>:10: error: Argument 2 to "sinusoidal" has incompatible type "str"; expected "int"  [arg-type]'
+    (tmp_path / "caller.py").write_text(CALLER)
+    found = mypy(str(tmp_path / "caller.py"))
+    assert [line.partition("caller.py:")[2] for line in found.stdout.splitlines()] == [
+        '10: error: Argument 2 to "sinusoidal" has incompatible type "str"; expected "int"  [arg-type]'
     ], found.stdout + found.stderr

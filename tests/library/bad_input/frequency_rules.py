@@ -143,10 +143,9 @@ YARN = NUMBERS_ONLY | {
     EMPTY: [
         *bad_lengths("yarn", lambda f, length: yarn(f, original_length=length)),
         refused(
-            lambda f: yarn(f, original_length=6),
+            lambda f: yarn(f, original_length=2**70),
             ValueError,
-            "frequencies.yarn: original_length must be above 2π · beta_slow = 6.28319, because no pair makes "
-            "beta_slow=1 turns in fewer positions; got 6.",
+            "frequencies.yarn: original_length=1180591620717411303424 puts the code's ramp beyond the pairs, from",
         ),
     ],
     NAME: [
