@@ -134,8 +134,11 @@ def test_packed_is_separate(twin):
     x, lengths = draw(9, 8), [3, 1, 5]
     seen = np.asarray(twin.pe.packed_mask(lengths)) & np.tri(9, dtype=bool)
     packed = attend(twin.pe.rope, x, twin.pe.positions_from_lengths(lengths), seen)
-    separate = [alone(twin.pe.rope, part) for part in np.split(x, np.cumsum(lengths)[:-1])]
-    assert np.allclose(packed, np.concatenate(separate), rtol=0, atol=1e-14)
+    separate = np.concatenate([alone(twin.pe.rope, part) for part in np.split(x, np.cumsum(lengths)[:-1])])
+    assert np.allclose(packed, separate, rtol=0, atol=1e-14)
+    turned = twin.pe.rope(twin.array(x), twin.pe.positions_from_lengths(lengths), THETA)
+    ours = twin.pe.attention(turned, turned, twin.array(x), mask=twin.pe.packed_mask(lengths), causal=True)
+    assert np.allclose(ours, separate, rtol=0, atol=1e-14)
 
 
 def test_continued_with_padding_in_the_cache(twin):
