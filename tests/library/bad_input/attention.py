@@ -24,6 +24,7 @@ from tests.library.bad_input.cells import (
     each,
     inf,
     meta,
+    nan,
     ones,
     refused,
 )
@@ -390,4 +391,145 @@ TRANSFORMER_XL_BIAS = {
     ],
     NAME: NO_NAME,
     FACTOR: bad_bases("transformer_xl_bias", lambda pe, base: xl(pe, base=base)),
+}
+
+
+def linear(pe, q=None, k=None, v=None, positions=None, frequencies=None, **more):
+    q, k, v = (ones(*shape) if x is None else x for x, shape in ((q, (2, 4)), (k, (2, 4)), (v, (2, 5))))
+    return pe.linear_attention(q, k, v, positions=positions, frequencies=frequencies, **more)
+
+
+LINEAR_ATTENTION = {
+    ODD: [
+        answered(lambda pe: linear(pe, ones(2, 5), ones(2, 5), None, range(2), [1.0]), (2, 5)),  # the rest stays
+        refused(
+            lambda pe: linear(pe, ones(2, 3), ones(2, 3), None, range(2), [1.0, 1.0]),
+            ValueError,
+            "linear_attention: every frequency turns two dimensions; 2 of them need 4, and the features of q (2, 3) "
+            "has 3. Pass at most 1.",
+        ),
+    ],
+    RANK: [
+        *each(
+            linear,
+            ValueError,
+            "linear_attention: q, k and v need a token axis and a feature axis. Got q",
+            *(ones(4), 1.0),
+        ),
+        *each(
+            lambda pe, frequencies: linear(pe, positions=range(2), frequencies=frequencies),
+            ValueError,
+            "linear_attention: frequencies must have one axis, got",
+            *(1.0, ones(1, 1)),
+        ),
+        refused(
+            lambda pe: linear(pe, ones(1, 2, 4)),
+            ValueError,
+            "linear_attention: the leading axes differ, and broadcasting",
+        ),
+    ],
+    POSITIONS: [
+        refused(
+            lambda pe: linear(pe, positions=range(3), frequencies=[1.0]),
+            ValueError,
+            "linear_attention: positions (3,) do not fit the features of q (2, 4).",
+        ),
+        refused(
+            lambda pe: linear(pe, k=ones(3, 4), v=ones(3, 5), positions=range(2), frequencies=[1.0]),
+            ValueError,
+            "linear_attention: positions are those of queries and keys alike, which needs as many of the one as of the "
+            "other; got q (2, 4), k (3, 4).",
+        ),
+        refused(
+            lambda pe: linear(pe, positions=range(2)),
+            ValueError,
+            "linear_attention: positions turn nothing without frequencies. Pass both, or neither for no positional "
+            "encoding.",
+        ),
+        *bad_positions(
+            "linear_attention",
+            lambda pe, positions: linear(pe, ones(1, 4), ones(1, 4), ones(1, 5), positions, [1.0]),
+        ),
+        refused(
+            lambda pe: linear(pe, k=ones(3, 4), v=ones(3, 5), causal=True),
+            ValueError,
+            "linear_attention: causal=True needs as many queries as keys, otherwise it is open which key is the first "
+            "query's own; give q all tokens, or leave causal away where no key is hidden from any query.",
+        ),
+    ],
+    FREQUENCIES: [
+        *each(
+            lambda pe, frequencies: linear(pe, positions=range(2), frequencies=frequencies),
+            ValueError,
+            "linear_attention: frequencies ",
+            *([nan], [inf], []),
+        ),
+        *each(
+            lambda pe, frequencies: linear(pe, positions=range(2), frequencies=frequencies),
+            TypeError,
+            "linear_attention: frequencies ",
+            *([True], [1j], ones(1, dtype=np.float16)),
+        ),
+        answered(  # a negative one turns the other way, which the logits do not notice
+            lambda pe: linear(pe, ones(1, 4), ones(1, 4), ones(1, 5), [1], [-1.0]), ones(1, 5)
+        ),
+        refused(
+            lambda pe: linear(pe, frequencies=[1.0]),
+            ValueError,
+            "linear_attention: frequencies turn nothing without positions.",
+        ),
+    ],
+    DTYPE: other_than_floating("linear_attention", lambda pe, dtype: linear(pe, ones(2, 4, dtype=dtype)), ones(2, 5)),
+    DEVICES: [
+        refused(
+            lambda pe: linear(pe, meta(2, 4)),
+            ValueError,
+            "linear_attention: expected one device for all, got q on meta, k on cpu, v on cpu.",
+        ),
+        refused(
+            lambda pe: linear(pe, positions=meta(2), frequencies=[1.0]),
+            ValueError,
+            "linear_attention: positions are on meta, q is on cpu. Move one to the other.",
+        ),
+        refused(
+            lambda pe: linear(pe, positions=range(2), frequencies=meta(1)),
+            ValueError,
+            "linear_attention: frequencies are on meta, q is on cpu. Move one to the other.",
+        ),
+    ],
+    EMPTY: [
+        answered(lambda pe: linear(pe, ones(0, 4)), (0, 5)),
+        refused(
+            lambda pe: linear(pe, k=ones(0, 4), v=ones(0, 5)),
+            ValueError,
+            "linear_attention: there is no key to attend to.",
+        ),
+        refused(
+            lambda pe: linear(pe, ones(2, 0), ones(2, 0)),
+            ValueError,
+            "linear_attention: the feature axis of q and k is empty.",
+        ),
+    ],
+    HEADS: [answered(lambda pe: linear(pe, ones(0, 2, 4), ones(0, 2, 4), ones(0, 2, 5)), (0, 2, 5))],
+    NAME: [
+        *each(
+            lambda pe, layout: linear(pe, layout=layout),
+            ValueError,
+            "linear_attention: unknown layout {value!r}.",
+            *("neox", None),
+        ),
+        *each(
+            lambda pe, normalize: linear(pe, normalize=normalize),
+            ValueError,
+            "linear_attention: unknown normalize {value!r}. 'unrotated' divides by the sum of φ(q) · φ(k), as "
+            "RoFormer's equation 19 does; 'rotated' by the sum of the rotated weights, which makes their sum 1.",
+            *("softmax", None, True),
+        ),
+        refused(
+            lambda pe: linear(pe, feature_map="elu"),
+            TypeError,
+            "linear_attention: feature_map must be a function, got 'elu'. None is elu + 1.",
+        ),
+    ],
+    FACTOR: NO_FACTOR,
 }

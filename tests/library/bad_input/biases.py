@@ -21,12 +21,14 @@ from tests.library.bad_input.cells import (
     POSITIONS,
     RANK,
     answered,
+    bad_bases,
     bad_numbers_of_heads,
     bad_positions,
     each,
     inf,
     meta,
     nan,
+    odd_dims,
     ones,
     refused,
 )
@@ -357,5 +359,83 @@ KERPLE_BIAS = {
             "kerple_bias: r2 must be above 0 and at most 2, for a bias that falls with the distance; got values from",
             *(0.0, 2.5, nan),
         ),
+    ],
+}
+
+
+def sandwich(pe, queries=(0, 1), keys=(0, 1, 2), heads=2, dim=4, **more):
+    return pe.sandwich_bias(heads, dim, queries, keys, **more)
+
+
+SANDWICH_BIAS = {
+    ODD: odd_dims("sandwich_bias", lambda pe, dim: sandwich(pe, dim=dim)),
+    RANK: ranks("sandwich_bias", sandwich),
+    POSITIONS: [*mismatched("sandwich_bias", sandwich), *bad_positions("sandwich_bias", sandwich)],
+    FREQUENCIES: "The frequencies come from base; see absurd factors.",
+    DTYPE: each(lambda pe, dtype: sandwich(pe, dtype=dtype), TypeError, "sandwich_bias: dtype must be", int, bool),
+    DEVICES: [
+        refused(
+            lambda pe: sandwich(pe, ones(2), meta(3)),
+            ValueError,
+            "sandwich_bias: query_positions are on cpu, key_positions are on meta. Move one to the other.",
+        )
+    ],
+    EMPTY: empty(sandwich),
+    HEADS: bad_numbers_of_heads("sandwich_bias", lambda pe, heads: sandwich(pe, heads=heads)),
+    NAME: NO_NAME,
+    FACTOR: bad_bases("sandwich_bias", lambda pe, base: sandwich(pe, base=base)),
+}
+
+
+def fire(pe, queries=(0, 1), keys=(0, 1, 2), mlp=lambda share: -share, c=1.0, threshold=1.0, **more):
+    return pe.fire_bias(mlp, queries, keys, c=c, threshold=threshold, **more)
+
+
+FIRE_BIAS = {
+    ODD: NO_DIM,
+    RANK: [
+        *ranks("fire_bias", fire),
+        *each(
+            lambda pe, c: fire(pe, c=c),
+            ValueError,
+            "fire_bias: c must be one number, of shape (), got shape",
+            *(ones(1), ones(2, 2)),
+        ),
+    ],
+    POSITIONS: [*mismatched("fire_bias", fire), *bad_positions("fire_bias", fire)],
+    FREQUENCIES: NO_FREQUENCIES,
+    DTYPE: each(lambda pe, dtype: fire(pe, dtype=dtype), TypeError, "fire_bias: dtype must be", int, bool),
+    DEVICES: [
+        refused(
+            lambda pe: fire(pe, ones(2), meta(3)),
+            ValueError,
+            "fire_bias: c is on cpu, query_positions are on meta. Move one to the other.",
+        )
+    ],
+    EMPTY: empty(fire, heads=1),
+    HEADS: [
+        refused(
+            lambda pe: fire(pe, mlp=lambda share: share[..., :0]),
+            ValueError,
+            "fire_bias: mlp must turn shape (..., T, S, 1) into (..., T, S, heads); given (2, 3, 1), it returned "
+            "(2, 3, 0).",
+        ),
+        refused(lambda pe: fire(pe, mlp=lambda share: share[0]), ValueError, "fire_bias: mlp must turn shape"),
+    ],
+    NAME: NO_NAME,
+    FACTOR: [
+        *each(
+            lambda pe, c: fire(pe, c=c),
+            ValueError,
+            "fire_bias: c must be above 0 and finite, got {value}.",
+            *(0.0, -1.0, nan, inf),
+        ),
+        *each(
+            lambda pe, threshold: fire(pe, threshold=threshold),
+            ValueError,
+            "fire_bias: threshold must be above 0 and finite, got {value}.",
+            *(0.0, -1.0, nan, inf),
+        ),
+        *each(lambda pe, c: fire(pe, c=c), TypeError, "fire_bias: c must be", True, 1j, "1", None),
     ],
 }
