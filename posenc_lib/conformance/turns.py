@@ -82,7 +82,8 @@ class Turn:
         """What the measured rotation makes of x, shape (..., T, dim), at positions (T,)."""
         m = np.asarray(positions, np.float64)[..., None]
         z = (x[..., self.first] + 1j * x[..., self.second]) * np.exp(1j * self.angles(positions))
-        z = z * self.scale * self.growth**m
+        with np.errstate(over="ignore"):  # a growth that is none, carried far
+            z = z * self.scale * self.growth**m
         out = np.array(x, np.float64)
         out[..., self.first], out[..., self.second] = z.real, z.imag
         return out

@@ -140,6 +140,12 @@ def single_tokens_at_zero(x, positions):
     return rotate(x, positions * (x.shape[-2] > 1))
 
 
+@broken("cache offset ignored", STEPS)
+def short_chunks_from_zero(x, positions):
+    """Only a few tokens after a prefix, as in a turn of a chat, go wrong."""
+    return rotate(x, positions - positions[..., :1] * (1 < x.shape[-2] < 7))
+
+
 @broken("padding counted as tokens", PADDED)
 def counts_on_from_the_first(x, positions):
     return rotate(x, positions.flatten()[0] + torch.arange(x.shape[-2]))
@@ -169,6 +175,13 @@ def first_row_for_all(x, positions):
 @broken("not linear", "linear")
 def adds_a_wave(x, positions):
     return rotate(x, positions) + 0.1 * positions[..., None].cos().to(x.dtype)
+
+
+@broken("not linear", "linear")
+def divides_by_the_length(x, positions):
+    """Right, but for a token of zeros, which becomes NaN."""
+    size = x.double().norm(dim=-1, keepdim=True)
+    return (rotate(x.double() / size, positions) * size).to(x.dtype)
 
 
 @broken("not linear", "linear")
@@ -287,17 +300,17 @@ def returns_float32_for_half(x, positions):
     return rotate(x if x.dtype == torch.float64 else x.float(), positions)
 
 
-@broken("positions rounded to float16", "float16")
+@broken("positions rounded to bfloat16", "bfloat16")
 def positions_in_the_dtype_of_x(x, positions):
     return rotate(x, positions.to(x.dtype))
 
 
-@broken("frequencies rounded to float16", "float16")
+@broken("frequencies rounded to bfloat16", "bfloat16")
 def frequencies_in_the_dtype_of_x(x, positions):
     return rotate(x, positions, theta=TORCH_THETA.to(x.dtype).double())
 
 
-@broken("angles rounded to float16", "float16")
+@broken("angles rounded to bfloat16", "bfloat16")
 def angles_in_the_dtype_of_x(x, positions):
     return rotate(x, positions, angle=(positions.double()[..., None] * TORCH_THETA).to(x.dtype).double())
 
@@ -395,7 +408,7 @@ def test_cosines_in_half_precision_are_a_warning():
 
     report = conformance.rotation(rounded, head_dim=DIM, array="torch")
     assert report.passed
-    assert [f.check for f in report.warnings] == ["float16", "bfloat16"]
+    assert [f.check for f in report.warnings] == ["bfloat16", "float16"]
     assert all(f.diagnosis == "cosine and sine rounded" and 1.2 < f.measured < 3 for f in report.warnings)
 
 
@@ -447,10 +460,10 @@ def test_one_that_turns_no_pairs():
       {"layout": "neox"}),
      (ValueError, "conformance.rotation: heads must be at least 2, got 1.", {"heads": 1}),
      (ValueError, "conformance.rotation: max_position must be at least 1, got 0.", {"max_position": 0}),
-     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions "
-      "that turns; got shape (33,).", {"frequencies": np.ones(33)}),
-     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 dimensions "
-      "that turns; got shape (1,).", {"frequencies": [np.nan]})],
+     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 "
+      "dimensions that turns; got shape (33,).", {"frequencies": np.ones(33)}),
+     (ValueError, "conformance.rotation: frequencies must be 1 to 32 finite numbers, one for each pair of 64 "
+      "dimensions that turns; got shape (1,).", {"frequencies": [np.nan]})],
 )  # fmt: skip
 def test_bad_arguments(error, text, arguments):
     with pytest.raises(error) as refusal:
