@@ -37,8 +37,8 @@ def axial(dim: int, *, base: float, axes: int = 2) -> NDArray[np.float64]:
 
     References
     ----------
-    Heo et al. (2024), "Rotary Position Embedding for Vision Transformer", section 3.2 (axial
-    frequencies); Fang et al. (2023), "EVA-02".
+    Heo et al. (2024), "Rotary Position Embedding for Vision Transformer", on axial
+    frequencies; Fang et al. (2023), "EVA-02".
 
     Examples
     --------

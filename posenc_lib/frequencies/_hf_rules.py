@@ -141,21 +141,17 @@ def _yarn(case: Case) -> Scaled:
     truncate = case.parameters.get("truncate")
     if truncate is not None and not isinstance(truncate, bool):
         raise ValueError(f"{case.operation}: truncate must be true or false, got {truncate!r}.")
-    used: dict[str, object] = {
-        "factor": factor,
-        "beta_fast": case.number("beta_fast", 32.0),
-        "beta_slow": case.number("beta_slow", 1.0),
-        "truncate": truncate is not False,
-    }
+    fast, slow, truncate = case.number("beta_fast", 32.0), case.number("beta_slow", 1.0), truncate is not False
     frequencies = yarn(
         case.dim,
         base=case.base,
         factor=factor,
         original_length=original,
-        beta_fast=case.number("beta_fast", 32.0),
-        beta_slow=case.number("beta_slow", 1.0),
-        truncate=truncate is not False,
+        beta_fast=fast,
+        beta_slow=slow,
+        truncate=truncate,
     )
+    used: dict[str, object] = {"factor": factor, "beta_fast": fast, "beta_slow": slow, "truncate": truncate}
     _note_unread(case, "finetuned", "llama_4_scaling_beta", "max_position_embeddings")
     return Scaled(frequencies, _yarn_attention(case, factor), original, used=used)
 

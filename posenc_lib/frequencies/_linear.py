@@ -38,7 +38,7 @@ def linear(dim: int, *, base: float, factor: float) -> NDArray[np.float64]:
     References
     ----------
     Chen et al. (2023), "Extending Context Window of Large Language Models via Positional
-    Interpolation", equation 4; found at the same time by kaiokendev (2023).
+    Interpolation": f'(x, m) = f(x, m L / L'); found at the same time by kaiokendev (2023).
 
     Examples
     --------

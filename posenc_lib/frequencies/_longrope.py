@@ -42,7 +42,7 @@ def longrope(dim: int, *, base: float, factors: ArrayLike) -> NDArray[np.float64
 
     References
     ----------
-    Ding et al. (2024), "LongRoPE", section 3.1, equation 4 (rescale factors λ_i).
+    Ding et al. (2024), "LongRoPE": its rescale factors λ_i.
 
     Examples
     --------

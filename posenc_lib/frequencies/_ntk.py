@@ -44,8 +44,8 @@ def ntk(dim: int, *, base: float, factor: float) -> NDArray[np.float64]:
 
     References
     ----------
-    bloc97 (2023), "NTK-Aware Scaled RoPE", r/LocalLLaMA; Peng et al. (2023), "YaRN", section 3.1,
-    which prints the same base as equation 16.
+    bloc97 (2023), "NTK-Aware Scaled RoPE", r/LocalLLaMA; Peng et al. (2023), "YaRN", on
+    "NTK-aware" interpolation: b' = b · s^(|D|/(|D|−2)).
 
     Examples
     --------
@@ -94,7 +94,7 @@ def dynamic_ntk(
     References
     ----------
     emozilla (2023), "Dynamically Scaled RoPE", r/LocalLLaMA, whose code this α is; Peng et al.
-    (2023), "YaRN", section 3.3, has α = length / original_length, which is factor=1 here.
+    (2023), "YaRN", on dynamic scaling, has α = length / original_length, which is factor=1 here.
 
     Examples
     --------

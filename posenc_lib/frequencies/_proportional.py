@@ -42,7 +42,7 @@ def proportional(dim: int, *, base: float, fraction: float, factor: float = 1.0)
     References
     ----------
     Barbero et al. (2024), "Round and Round We Go! What makes Rotary Positional Encodings useful?",
-    section 6.1 (p-RoPE).
+    where it is p-RoPE with p = fraction.
 
     Examples
     --------

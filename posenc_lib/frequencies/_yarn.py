@@ -75,7 +75,7 @@ def yarn(
     References
     ----------
     Peng et al. (2023), "YaRN: Efficient Context Window Extension of Large Language Models",
-    section 3.2, definition 2; the code: jquesnelle/yarn, `find_correction_range` and
+    on "NTK-by-parts" interpolation: the ramp γ(r); the code: jquesnelle/yarn, `find_correction_range` and
     `linear_ramp_mask`, which transformers repeats.
 
     Examples
@@ -155,8 +155,8 @@ def yarn_attention_factor(
 
     References
     ----------
-    Peng et al. (2023), "YaRN", section 3.4 (√(1/t) = 0.1 ln s + 1); DeepSeek-AI (2024),
-    "DeepSeek-V2", section 3.1.4, and its `yarn_get_mscale` for the two scales.
+    Peng et al. (2023), "YaRN", on attention scaling: √(1/t) = 0.1 ln s + 1; DeepSeek-AI (2024),
+    "DeepSeek-V2", and `yarn_get_mscale` in its released code, for the two scales.
 
     Examples
     --------

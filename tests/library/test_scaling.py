@@ -37,11 +37,11 @@ def fifty_digits():
 @pytest.mark.parametrize("factor", FACTORS)
 class TestAgainstFiftyDigits:
     def test_linear(self, dim, base, factor):
-        """Chen et al. (2023), equation 4: position m becomes m L / L'."""
+        """Chen et al. (2023): position m becomes m L / L'."""
         agrees(frequencies.linear(dim, base=base, factor=factor), [t / factor for t in ladder(dim, base)])
 
     def test_ntk(self, dim, base, factor):
-        """Peng et al. (2023), section 3.1: b' = b s^(|D| / (|D| − 2))."""
+        """Peng et al. (2023), NTK-aware: b' = b s^(|D| / (|D| − 2))."""
         stretched = mpmath.mpf(base) * mpmath.mpf(factor) ** (mpmath.mpf(dim) / (dim - 2))
         agrees(frequencies.ntk(dim, base=base, factor=factor), ladder(dim, stretched))
 
@@ -53,7 +53,7 @@ class TestAgainstFiftyDigits:
         agrees(found, ladder(dim, mpmath.mpf(base) * alpha ** (mpmath.mpf(dim) / (dim - 2))))
 
     def test_yarn_as_the_paper_has_it(self, dim, base, factor):
-        """Peng et al. (2023), section 3.2: r = L / λ, γ(r) between α = 1 and β = 32, (1 − γ) θ / s + γ θ."""
+        """Peng et al. (2023), NTK-by-parts: r = L / λ, γ(r) between α = 1 and β = 32, (1 − γ) θ / s + γ θ."""
         exact = []
         for theta in ladder(dim, base):
             r = 4096 / (2 * mpmath.pi / theta)
@@ -104,13 +104,13 @@ class TestAgainstFiftyDigits:
 
     @pytest.mark.parametrize("fraction", [0, 0.25, 0.5, 1])
     def test_proportional(self, dim, base, factor, fraction):
-        """Barbero et al. (2024), section 6.1: the lowest frequencies do not rotate."""
+        """Barbero et al. (2024), p-RoPE: the lowest frequencies do not rotate."""
         turning = math.floor(fraction * dim / 2)
         exact = [theta / factor if i < turning else mpmath.mpf(0) for i, theta in enumerate(ladder(dim, base))]
         agrees(frequencies.proportional(dim, base=base, fraction=fraction, factor=factor), exact)
 
     def test_attention_factors(self, dim, base, factor):
-        """Peng et al. (2023), section 3.4, DeepSeek's yarn_get_mscale, and Phi-3's scaling factor."""
+        """Peng et al. (2023), attention scaling, DeepSeek's yarn_get_mscale, and Phi-3's scaling factor."""
         log = mpmath.log(factor)
         found = frequencies.yarn_attention_factor(factor)
         assert abs(found - (log / 10 + 1)) < 1e-15
