@@ -33,7 +33,7 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor, layout: str) -> Tensor:
     """
     if torch.compiler.is_compiling():
         return _turned_in_one_graph(x, cos, sin, layout)
-    if torch.is_grad_enabled() and (x.requires_grad or cos.requires_grad or sin.requires_grad):
+    if x.requires_grad:
         turned: Tensor = _Turn.apply(x, cos, sin, layout)  # type: ignore[no-untyped-call]
         return turned
     return _turned(x, cos, sin, layout)
@@ -74,7 +74,7 @@ class _Context(Protocol):
 class _Turn(torch.autograd.Function):
     """The turn, whose derivatives are turns: of x by the transpose, which turns back, and of cos and sin by linearity.
 
-    Left to itself, PyTorch would undo step by step what was done in place, and keep x for that.
+    Left to itself, PyTorch would undo one by one the steps of "half", which write in place: five times the work.
     """
 
     generate_vmap_rule = True
@@ -91,9 +91,9 @@ class _Turn(torch.autograd.Function):
         ctx.save_for_backward(cos, sin, *((x,) if of_table else ()))
 
     @staticmethod
-    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
         cos, sin, *kept = ctx.saved_tensors
-        of_x = turn(gradient, cos, -sin, ctx.layout) if ctx.needs_input_grad[0] else None
+        of_x = turn(gradient, cos, -sin, ctx.layout)
         if not kept:
             return of_x, None, None, None
         n, dtype = cos.shape[-1], cos.dtype
