@@ -409,8 +409,13 @@ FIRE_BIAS = {
         refused(
             lambda pe: fire(pe, ones(2), meta(3)),
             ValueError,
+            "fire_bias: query_positions are on cpu, key_positions are on meta. Move one to the other.",
+        ),
+        refused(
+            lambda pe: fire(pe, meta(2), meta(3), c=np.array(1.0)),
+            ValueError,
             "fire_bias: c is on cpu, query_positions are on meta. Move one to the other.",
-        )
+        ),
     ],
     EMPTY: empty(fire, heads=1),
     HEADS: [
@@ -436,6 +441,6 @@ FIRE_BIAS = {
             "fire_bias: threshold must be above 0 and finite, got {value}.",
             *(0.0, -1.0, nan, inf),
         ),
-        *each(lambda pe, c: fire(pe, c=c), TypeError, "fire_bias: c must be", True, 1j, "1", None),
+        *each(lambda pe, c: fire(pe, c=c), TypeError, "fire_bias: c must", True, 1j, "1", None),
     ],
 }
