@@ -354,6 +354,14 @@ def test_out_that_overlaps_x(twin, layout, source, target):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_out_that_is_x_transposed(twin, layout):
+    """It starts where x starts, and has each of its elements elsewhere."""
+    x = twin.array(draw(8, 8))
+    wanted = values(twin.pe.rope(x, range(8), THETA, layout=layout))
+    assert np.allclose(values(twin.pe.rope(x, range(8), THETA, layout=layout, out=x.T)), wanted, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_out_beside_x_in_one_array(twin, layout):
     """Every second dimension of one array: no element is shared, and no view as complex numbers exists."""
     buffer = twin.array(draw(2, 5, 22))
