@@ -131,7 +131,7 @@ def cases():
                         yield pytest.param(part, case, id=f"{part}.{function}-{kind.replace(' ', '_')}-{number}")
 
 
-@pytest.mark.parametrize(("part", "case"), cases())
+@pytest.mark.parametrize(("part", "case"), list(cases()))
 def test_bad_input(part, case):
     if isinstance(case, Refused):
         with pytest.raises(case.error) as refusal:
