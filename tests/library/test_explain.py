@@ -435,7 +435,35 @@ gemma3_text: rotary positions (RoPE)
   with length       nothing changes"""
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("llama-3.1-8b", LLAMA), ("gemma-3-12b", GEMMA)])
+BLOOM = """\
+bloom: attention with linear biases (ALiBi)
+
+  heads             112
+  steepest slope    0.957603
+  flattest slope    0.00390625
+  layers            70
+  training length   2048 positions
+
+  - Nothing is added to embeddings, and nothing is trained: each head lowers a
+    logit by slope · distance.
+  - 112 heads are no power of two: they take the 64 slopes of 64 heads and
+    every second one of 128 heads."""
+
+GPT2 = """\
+gpt2: learned absolute positions
+
+  positions         1024
+  width             768
+  first row used    0
+  layers            12
+
+  - A trained vector per position is added to the token's: there is none for
+    position 1024 and later."""
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("llama-3.1-8b", LLAMA), ("gemma-3-12b", GEMMA), ("bloom-176b", BLOOM), ("gpt2", GPT2)]
+)
 def test_text(name, wanted):
     assert str(told(name)) == wanted == repr(told(name))
 

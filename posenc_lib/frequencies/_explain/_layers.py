@@ -9,7 +9,7 @@ from collections.abc import Mapping
 _EVERY_FOURTH_UNTURNED = ("llama4", "llama4_text", "smollm3", "mistral_large4_text")
 # Only layers with a sliding window turn queries and keys: transformers' modeling files of that name.
 _ONLY_SLIDING_TURNS = ("cohere2", "exaone4")
-# In these, a layer that turns attends within chunks where `attention_chunk_size` is set.
+# In these, a layer that turns attends within chunks of `attention_chunk_size` positions, if that is set.
 _CHUNKED = ("llama4", "llama4_text")
 # Kinds of layers without queries and keys that a rotation could turn, in transformers' names, old and new.
 _NEVER_TURNING = ("linear_attention", "mamba", "conv", "moe")
@@ -40,7 +40,7 @@ def layer_kinds(config: Mapping[str, object]) -> tuple[str, ...] | None:
         return None
     if isinstance(pattern, int) and pattern > 0:
         return tuple("full_attention" if (i + 1) % pattern == 0 else "sliding_attention" for i in range(layers))
-    if config.get("model_type") in _CHUNKED and config.get("attention_chunk_size"):
+    if config.get("model_type") in _CHUNKED:
         full = unturned_layers(config, layers)
         return tuple("full_attention" if i in full else "chunked_attention" for i in range(layers))
     return None

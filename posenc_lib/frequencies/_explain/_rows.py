@@ -36,7 +36,7 @@ _DETAILS = {
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of (label, sentence); `title` is "" where there is one section alone."""
+    """Rows of (label, sentence); `title` is "" where all layers are alike."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
@@ -52,9 +52,8 @@ def sections(explanation: Explanation) -> tuple[Section, ...]:
     """What there is to say, one section for each kind of layer that turns."""
     if explanation.kind != "rope":
         return (Section("", _plain_rows(explanation)),)
-    several = len(explanation.rotations) > 1
     return tuple(
-        Section(rotation.spec.layer_type or "" if several else "", _rotary_rows(explanation, rotation), rotation)
+        Section(rotation.spec.layer_type or "", _rotary_rows(explanation, rotation), rotation)
         for rotation in explanation.rotations
     )
 
