@@ -80,7 +80,7 @@ def mrope(
     x = as_real("mrope", "x", x)
     positions = as_positions("mrope", positions)
     frequencies = as_frequencies("mrope", frequencies)
-    _rope_arguments.check(x.shape, x.shape[-2:-1], frequencies.shape, layout, operation="mrope")
+    _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     axis = _axis_of_each_pair(sections, interleaved)

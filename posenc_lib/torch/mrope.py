@@ -80,7 +80,7 @@ def mrope(
     tensor([[ 1.,  0., -1.,  0.,  1.,  0.]])
     """
     x, positions, frequencies = _turning.arguments("mrope", x, positions, frequencies)
-    _rope_arguments.check(x.shape, x.shape[-2:-1], frequencies.shape, layout, operation="mrope")
+    _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     places = _interleaved(sections) if interleaved else _blocks(sections)
