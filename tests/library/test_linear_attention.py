@@ -272,11 +272,11 @@ FEWER, EQUAL = ((2, 4), (3, 4), (3, 4)), ((3, 4),) * 3
      (FEWER, {"causal": True}, "causal=True needs as many queries as keys, otherwise it is open which key is the first "
       "query's own; give q all tokens, or leave causal away where no key is hidden from any query. Got q (2, 4), "
       "k (3, 4), v (3, 4); expected q (..., T, d), k (..., S, d), v (..., S, e) with the same leading axes."),
-     (FEWER, {"positions": range(2), "frequencies": [1.0]}, "positions are those of queries and keys alike, which needs "
-      "as many of the one as of the other; got q (2, 4), k (3, 4)."),
+     (FEWER, {"positions": range(2), "frequencies": [1.0]}, "positions are those of queries and keys alike, which "
+      "needs as many of the one as of the other; got q (2, 4), k (3, 4)."),
      (EQUAL, {"positions": range(2), "frequencies": [1.0]}, "positions (2,) do not fit the features of q (3, 4)."),
-     (EQUAL, {"positions": range(3), "frequencies": [1.0] * 3}, "every frequency turns two dimensions; 3 of them need 6, "
-      "and the features of q (3, 4) has 4. Pass at most 2."),
+     (EQUAL, {"positions": range(3), "frequencies": [1.0] * 3}, "every frequency turns two dimensions; 3 of them need "
+      "6, and the features of q (3, 4) has 4. Pass at most 2."),
      (EQUAL, {"positions": range(3)}, "positions turn nothing without frequencies. Pass both, or neither for no "
       "positional encoding."),
      (EQUAL, {"frequencies": [1.0]}, "frequencies turn nothing without positions. Pass both, or neither for no "
