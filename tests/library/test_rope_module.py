@@ -201,6 +201,7 @@ def test_the_caller_s_frequencies_are_not_shared():
     theta = torch.tensor(THETA)
     turn, q = Rope(theta, layout="half"), draw(2, 5, 8)
     theta.zero_()
+    assert turn.frequencies.tolist() == THETA.tolist()
     assert torch.equal(turn(q, q, FAR)[0], module()(q, q, FAR)[0])
 
 
