@@ -190,6 +190,12 @@ def wrong_sign_on_the_key(q, k, v, m, n, mask):
     return attend(turn(q, m), turn(k, n, sign=-1), v, mask)
 
 
+@broken("the output depends on the absolute position", SHIFT)
+def clipped_at_511(q, k, v, m, n, mask):
+    """Only the far shifts show it."""
+    return rotary(q, k, v, m.clamp(max=511), n.clamp(max=511), mask)
+
+
 @broken("far positions are wrong in bfloat16", "bfloat16")
 def positions_in_the_dtype_of_x(q, k, v, m, n, mask):
     return attend(turn(q, m.to(q.dtype)), turn(k, n.to(q.dtype)), v, mask)
