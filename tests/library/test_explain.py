@@ -303,6 +303,15 @@ def test_dynamic_grows_its_base():
     assert "beyond 4096 positions the base grows" in said and "Shown: 16384 positions." in said
 
 
+def test_hunyuans_alpha_fixes_the_scaling():
+    given = {**config("llama-2-7b"), "model_type": "hunyuan_v1_dense",
+             "rope_scaling": {"type": "dynamic", "alpha": 1000.0, "factor": 1.0}}  # fmt: skip
+    explained = frequencies.explain(given, length=8192)
+    facts = explained.to_dict()["rotations"][0]
+    assert (facts["kept"], facts["rescaled"], facts["factor"]) == ([0], list(range(1, 64)), None)
+    assert "rule              dynamic, alpha 1000\n" in str(explained) and "with length       nothing" in str(explained)
+
+
 def test_other_rules_do_not_change_with_length():
     assert str(told("llama-3.1-8b", length=100000)) == str(told("llama-3.1-8b"))
     assert "with length       nothing changes" in str(told("llama-3.1-8b"))
@@ -662,6 +671,12 @@ def test_refusals(tmp_path):
     )
     assert "position_embedding_type is 'relative_key'" in refusal(
         ValueError, {"model_type": "bert", "max_position_embeddings": 8, "position_embedding_type": "relative_key"}
+    )
+    assert refusal(ValueError, {**config("smollm3-3b"), "no_rope_layers": [], "no_rope_layer_interval": 0}) == (
+        "frequencies.explain: no_rope_layer_interval must be a whole number, 1 or more; got 0."
+    )
+    assert refusal(ValueError, {**config("gemma-3-12b"), "sliding_window_pattern": 0}) == (
+        "frequencies.explain: sliding_window_pattern must be a whole number, 1 or more; got 0."
     )
     listed = tmp_path / "list.json"
     listed.write_text("[1]")

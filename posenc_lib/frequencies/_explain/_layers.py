@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from posenc_lib.frequencies._hf_parameters import integer
+
 # A layer for which `no_rope_layers` holds 0 has no position code. Where the key is missing or empty, these models
 # leave out every fourth layer: transformers' configuration classes of that name.
 _EVERY_FOURTH_UNTURNED = ("llama4", "llama4_text", "smollm3", "mistral_large4_text")
@@ -38,7 +40,8 @@ def layer_kinds(config: Mapping[str, object]) -> tuple[str, ...] | None:
     pattern, layers = config.get("sliding_window_pattern"), config.get("num_hidden_layers")
     if not isinstance(layers, int):
         return None
-    if isinstance(pattern, int) and pattern > 0:
+    if isinstance(pattern, int):
+        pattern = integer("frequencies.explain", "sliding_window_pattern", pattern)
         return tuple("full_attention" if (i + 1) % pattern == 0 else "sliding_attention" for i in range(layers))
     if config.get("model_type") in _CHUNKED:
         full = unturned_layers(config, layers)
@@ -52,8 +55,9 @@ def unturned_layers(config: Mapping[str, object], layers: int | None) -> tuple[i
     if isinstance(listed, (list, tuple)) and listed:
         return tuple(i for i, turns in enumerate(listed) if not turns)
     if config.get("model_type") in _EVERY_FOURTH_UNTURNED and layers is not None:
-        interval = config.get("no_rope_layer_interval", 4)
-        return tuple(i for i in range(layers) if isinstance(interval, int) and (i + 1) % interval == 0)
+        given = config.get("no_rope_layer_interval", 4)
+        interval = integer("frequencies.explain", "no_rope_layer_interval", given)
+        return tuple(i for i in range(layers) if (i + 1) % interval == 0)
     without = {"full_attention"} if _only_sliding_turns(config) else _without_parameters(config)
     return tuple(i for i, kind in enumerate(layer_kinds(config) or ()) if kind in without)
 

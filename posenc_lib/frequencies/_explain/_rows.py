@@ -111,9 +111,8 @@ def _rule(spec: RotarySpec) -> str:
 
 def factor_of(spec: RotarySpec) -> float | None:
     """The factor that the rule divides by, None where it has none: HunYuan's `alpha` takes its place."""
-    factor = spec.parameters.get("factor")
-    scales = spec.rope_type != "default" and spec.parameters.get("alpha") is None
-    return float(factor) if scales and isinstance(factor, (int, float)) else None
+    factor = spec.parameters.get("factor") if spec.parameters.get("alpha") is None else None
+    return float(factor) if isinstance(factor, (int, float)) else None
 
 
 def _head(rotation: Rotation) -> str:
