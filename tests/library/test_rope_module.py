@@ -165,6 +165,19 @@ def test_input_on_a_device_where_the_model_was_not_moved():
     assert module()(q, q, torch.arange(5, device="meta"))[1].is_meta
 
 
+def test_default_device_does_not_matter():
+    q = draw(2, 5, 8)
+    with torch.device("meta"):
+        found = module()(q, q, range(5), [0.0, 1, 2, 3, 4])
+    assert all(torch.equal(turned, rope(q, range(5), THETA, layout="half")) for turned in found)
+
+
+def test_a_parameter_that_someone_adds_is_cast_as_ever():
+    turn = module()
+    turn.scale = torch.nn.Parameter(torch.ones(1))
+    assert turn.half() is turn and turn.scale.dtype == torch.float16
+
+
 def test_device_without_float64(monkeypatch):
     """Apple's has none: the frequencies stay on the CPU, and so do the angles. Taken here as if meta were one."""
     monkeypatch.setattr(rope_module, "DEVICES_WITHOUT_FLOAT64", {"meta"})
