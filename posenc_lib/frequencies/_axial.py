@@ -55,4 +55,4 @@ def axial(dim: int, *, base: float, axes: int = 2) -> NDArray[np.float64]:
             f"{operation}: dim must be a multiple of 2 · axes = {2 * axes}, so that every axis gets whole "
             f"pairs; got {dim}. Use {use}."
         )
-    return rope(dim // axes, base=base)
+    return rope(dim // axes, base=_checks.base_of_frequencies(operation, base))

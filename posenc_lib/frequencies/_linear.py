@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from posenc_lib import _checks
 from posenc_lib.frequencies import _arguments
 from posenc_lib.frequencies._rope import rope
 
@@ -45,5 +46,6 @@ def linear(dim: int, *, base: float, factor: float) -> NDArray[np.float64]:
     >>> linear(4, base=10000.0, factor=8.0)
     array([0.125  , 0.00125])
     """
-    ladder = rope(dim, base=base)
-    return ladder / _arguments.scale("frequencies.linear", factor)
+    operation = "frequencies.linear"
+    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    return ladder / _arguments.scale(operation, factor)
