@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from posenc_lib import _position_shapes
 
 LAYOUTS = ("interleaved", "half")
+# At one radian in the last digit of float64, no angle is known.
+LARGEST_FREQUENCY = 2.0**53
 
 
 def check(
@@ -52,6 +54,17 @@ def check_frequencies(operation: str, frequencies: Sequence[int]) -> None:
     if frequencies[0] == 0:
         raise ValueError(
             f"{operation}: frequencies is empty, so nothing would turn. To leave x as it is, do not call {operation}."
+        )
+
+
+def check_range(operation: str, smallest: float, largest: float) -> None:
+    """Raise a ValueError when frequencies from `smallest` to `largest` turn nothing by a known angle."""
+    if not (smallest > -math.inf and largest < math.inf):  # comparisons that NaN fails
+        raise ValueError(f"{operation}: frequencies must be finite, got values from {smallest} to {largest}.")
+    if not (smallest > -LARGEST_FREQUENCY and largest < LARGEST_FREQUENCY):
+        raise ValueError(
+            f"{operation}: frequencies must be below 2**53 in size, where float64 still counts in radians; got values "
+            f"from {smallest} to {largest}."
         )
 
 

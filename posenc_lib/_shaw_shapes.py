@@ -10,6 +10,8 @@ def clip_of_table(operation: str, name: str, table: Sequence[int], owner: str, t
     table, tokens = tuple(table), tuple(tokens)
     if len(tokens) < 2:
         raise ValueError(f"{operation}: {owner} must have the shape (..., T, d), got {tokens}.")
+    if tokens[-1] == 0:
+        raise ValueError(f"{operation}: the feature axis of {owner} is empty, {tokens}.")
     if len(table) != 2 or table[0] % 2 == 0 or table[1] != tokens[-1]:
         raise ValueError(
             f"{operation}: {name} must have the shape (2K + 1, {tokens[-1]}): a row for each relative position from "

@@ -1,5 +1,8 @@
 """What is said about masks and counts of tokens that are none; one wording for both twins."""
 
+# As of all positions: above it float64 no longer tells one integer from the next.
+LARGEST_POSITION = 2**53
+
 MASK_WITHOUT_AXIS = "positions_from_mask: mask needs a token axis; write the mask of one token as [True]."
 
 
@@ -28,5 +31,15 @@ def no_integers(operation: str, name: str, dtype: object, *, boolean: bool) -> s
     return f"{operation}: {name} must hold integers, numbers of tokens, got dtype {dtype}.{hint}"
 
 
-def negative(operation: str, name: str, smallest: object) -> str:
-    return f"{operation}: {name} must be numbers of tokens, 0 or more, got {smallest}."
+def check_range(operation: str, name: str, smallest: float, largest: float) -> None:
+    if smallest < 0:
+        raise ValueError(f"{operation}: {name} must be numbers of tokens, 0 or more, got {smallest}.")
+    if largest >= LARGEST_POSITION:  # sums of larger ones would wrap around
+        raise ValueError(f"{operation}: {name} must be numbers of tokens, below 2**53, got {largest}.")
+
+
+def without_values(operation: str) -> str:
+    return (
+        f"{operation}: lengths are on the meta device, which keeps no values, so nobody knows how many tokens they "
+        "count. Pass them on the CPU."
+    )

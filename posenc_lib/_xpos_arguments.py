@@ -25,7 +25,7 @@ def positive(name: str, value: float) -> float:
 
 def check_reach(smallest: float, largest: float, gamma: float, scale_base: float, tiny: float, dtype: object) -> None:
     """Raise a ValueError where a factor or its inverse is smaller than `tiny`, the smallest normal number of dtype."""
-    reach = scale_base * math.log(tiny) / math.log(gamma / (1 + gamma))
+    reach = scale_base * math.log(tiny) / -math.log1p(1 / gamma)
     if max(-smallest, largest) > reach:
         raise ValueError(
             f"xpos: beyond position ±{reach:.0f} the factor ζ_0^(±m/scale_base) is too small or too large for {dtype}, "

@@ -18,6 +18,7 @@ from posenc_lib.check.longest_wavelength import longest_wavelength
 from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
+from posenc_lib.check.rope import rope
 from posenc_lib.check.shaw import shaw
 from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
@@ -33,6 +34,7 @@ __all__ = [
     "longest_wavelength",
     "relative_part",
     "reordered",
+    "rope",
     "shaw",
     "shift_matrix",
     "sinusoidal",

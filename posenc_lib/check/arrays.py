@@ -27,6 +27,11 @@ def is_tensor(value: object) -> TypeGuard[Tensor]:
     return module is not None and isinstance(value, module.Tensor)
 
 
+def is_real_tensor(value: object) -> TypeGuard[Tensor]:
+    """Whether `value` is a torch tensor through which a gradient can flow."""
+    return is_tensor(value) and value.is_floating_point()
+
+
 def convert(value: object, library: str) -> object:
     """Return a fresh copy of `value` for `library`: an array becomes an array or a tensor, the rest stays."""
     if not isinstance(value, np.ndarray):

@@ -50,7 +50,7 @@ def call(exercise: Exercise, fn: Function, case: Case, library: str) -> Outcome:
     """Call `fn` on fresh copies of the case's arguments."""
     args = [arrays.convert(value, library) for value in case.args]
     if exercise.differentiable and library == arrays.TORCH:
-        args = [a.requires_grad_() if arrays.is_tensor(a) and case.stage == "gradient" else a for a in args]
+        args = [a.requires_grad_() if case.stage == "gradient" and arrays.is_real_tensor(a) else a for a in args]
     outcome = Outcome(case, library)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -29,13 +29,13 @@ def _rows_for(sequence: Callable[[int], Array]) -> Callable[[Array], Array]:
     return lambda m: np.broadcast_to(sequence(m.shape[-1] if m.ndim else 1).reshape(m.shape[-1:]), m.shape)
 
 
-def _bfloat16(x: Array) -> Array:
+def bfloat16(x: Array) -> Array:
     """Round float64 to bfloat16: eight significant bits, ties to even."""
     mantissa, exponent = np.frexp(x)
     return np.ldexp(np.round(mantissa * 256) / 256, exponent)
 
 
-def _float16(x: Array) -> Array:
+def float16(x: Array) -> Array:
     return x.astype(np.float16).astype(np.float64)
 
 
@@ -380,14 +380,14 @@ _POSITIONS: list[Row] = [
         "precision",
         "Positions 256 and 257 collide: positions were rounded to bfloat16, which keeps eight significant bits. Keep "
         "them integers or in float64 until the angle is computed.",
-        {"position": _bfloat16},
+        {"position": bfloat16},
     ),
     (
         "positions in float16",
         "precision",
         "Positions from 2049 on collide, and those above 65,504 are infinite: positions were rounded to float16. Keep "
         "them integers or in float64 until the angle is computed.",
-        {"position": _float16},
+        {"position": float16},
     ),
     (
         "positions clipped at 512",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from posenc_lib import _rope_arguments
 from posenc_lib.numpy.rope import _pairs
 
 
@@ -30,6 +31,6 @@ def as_frequencies(operation: str, frequencies: ArrayLike) -> NDArray[np.float64
     if np.asarray(frequencies).dtype == np.float16:
         raise TypeError(f"{operation}: frequencies are float16, which turns far positions wrongly. Pass float64.")
     array = as_real(operation, "frequencies", frequencies)
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{operation}: frequencies must be finite, got values from {array.min()} to {array.max()}.")
+    if array.size:
+        _rope_arguments.check_range(operation, array.min(), array.max())
     return array

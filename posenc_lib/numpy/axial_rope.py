@@ -52,8 +52,8 @@ def axial_rope(
     TypeError
         An array holds no real numbers, or positions or frequencies are float16.
     ValueError
-        The shapes do not fit (with the axes last, say), there is no frequency or one is not finite, a
-        position is not finite or too large, or the layout is unknown.
+        The shapes do not fit (with the axes last, say), there is no frequency, a position or
+        frequency is not finite or too large, or the layout is unknown.
 
     References
     ----------

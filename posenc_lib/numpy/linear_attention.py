@@ -75,7 +75,7 @@ def linear_attention(
         An array holds no real numbers, positions or frequencies are float16, or `feature_map` is no function.
     ValueError
         The shapes do not fit, positions come without frequencies or these without them, there is no
-        frequency or one is not finite, a position is not finite or too large, or `layout` or `normalize` is
+        frequency, a position or frequency is not finite or too large, or `layout` or `normalize` is
         unknown.
 
     References

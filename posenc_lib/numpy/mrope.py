@@ -61,7 +61,7 @@ def mrope(
         An array holds no real numbers, positions or frequencies are float16, or sections are no integers.
     ValueError
         The shapes do not fit (with the axes last, say), sections do not sum to n or, interleaved,
-        leave an axis too few pairs, there is no frequency or one is not finite, a position is not
+        leave an axis too few pairs, there is no frequency, a position or frequency is not
         finite or too large, or the layout is unknown.
 
     References

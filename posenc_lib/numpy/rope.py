@@ -58,7 +58,7 @@ def rope(
         An array holds no real numbers, positions or frequencies are float16, `out` is no array or
         `attention_factor` no number.
     ValueError
-        The shapes do not fit, there is no frequency or one is not finite, a position is not finite
+        The shapes do not fit, there is no frequency, a position or frequency is not finite
         or too large, the layout is unknown, `out` has another dtype, or `attention_factor` is not
         finite and above 0.
 
@@ -107,10 +107,8 @@ def _as_frequencies(frequencies: ArrayLike) -> NDArray[np.float64]:
     frequencies = _as_real("frequencies", frequencies)
     if frequencies.dtype == np.float16:
         raise TypeError("rope: frequencies are float16, which turns far positions wrongly. Pass float64.")
-    if not np.all(np.isfinite(frequencies)):
-        raise ValueError(
-            f"rope: frequencies must be finite, got values from {frequencies.min()} to {frequencies.max()}."
-        )
+    if frequencies.size:
+        _rope_arguments.check_range("rope", frequencies.min(), frequencies.max())
     return frequencies.astype(np.float64)
 
 

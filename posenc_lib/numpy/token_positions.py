@@ -68,7 +68,7 @@ def positions_from_lengths(lengths: ArrayLike) -> NDArray[np.int64]:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative.
+        `lengths` has not one axis, or a length is negative or 2**53 or more.
 
     References
     ----------
@@ -102,7 +102,7 @@ def packed_mask(lengths: ArrayLike) -> NDArray[np.bool_]:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative.
+        `lengths` has not one axis, or a length is negative or 2**53 or more.
 
     References
     ----------
@@ -143,7 +143,7 @@ def positions_after(cached: ArrayLike, count: int) -> NDArray[np.int64]:
     TypeError
         `cached` holds no integers, or `count` is none.
     ValueError
-        One of them is negative.
+        One of them is negative, or `cached` 2**53 or more.
 
     References
     ----------
@@ -184,6 +184,6 @@ def _as_counts(operation: str, name: str, counts: ArrayLike) -> NDArray[np.int64
     array: NDArray[Any] = np.asarray(counts)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(_token_counts.no_integers(operation, name, array.dtype, boolean=array.dtype.kind == "b"))
-    if array.size and array.min() < 0:
-        raise ValueError(_token_counts.negative(operation, name, array.min()))
+    if array.size:
+        _token_counts.check_range(operation, name, array.min(), array.max())
     return array.astype(np.int64)

@@ -60,8 +60,8 @@ def xpos(
         An array holds no real numbers, positions or frequencies are float16, or `scale_base` or `gamma`
         is no number.
     ValueError
-        The shapes do not fit, there is no frequency or one is not finite, a position is not finite or
-        so large that its factor is no normal number, `scale_base` or `gamma` is not above 0, or the
+        The shapes do not fit, there is no frequency or one is not finite or too large, a position is
+        not finite or so large that its factor is no normal number, `scale_base` or `gamma` is not above 0, or the
         role or the layout is unknown.
 
     References

@@ -6,6 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _buckets, _checks
+from posenc_lib.torch._floating import floating
 from posenc_lib.torch.alibi import alibi_bias
 from posenc_lib.torch.t5_bias import t5_bias
 
@@ -147,7 +148,7 @@ class T5Bias(torch.nn.Module):
             bidirectional=self.bidirectional,
             max_distance=self.max_distance,
         )
-        return bias if dtype is None else bias.to(dtype)
+        return bias if dtype is None else bias.to(floating("T5Bias", dtype))
 
     def extra_repr(self) -> str:
         return (

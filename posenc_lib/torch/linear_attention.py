@@ -84,7 +84,7 @@ def linear_attention(
         or `feature_map` is no function.
     ValueError
         The shapes do not fit, devices differ, positions come without frequencies or these without them, there is no
-        frequency or one is not finite, a position is not finite or too large (looked at on the CPU
+        frequency, a position or frequency is not finite or too large (looked at on the CPU
         only), or `layout` or `normalize` is unknown.
 
     References

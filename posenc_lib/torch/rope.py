@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from numpy.typing import ArrayLike
 
@@ -141,6 +139,6 @@ def as_frequencies(operation: str, frequencies: torch.Tensor | ArrayLike) -> tor
         frequencies = frequencies.cpu()
     frequencies = frequencies.to(torch.float64)
     found = extremes(frequencies) if frequencies.device.type == "cpu" else None
-    if found and not all(map(math.isfinite, found)):
-        raise ValueError(f"{operation}: frequencies must be finite, got values from {found[0]} to {found[1]}.")
+    if found:
+        _rope_arguments.check_range(operation, *found)
     return frequencies

@@ -70,7 +70,7 @@ def positions_from_lengths(lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative (on a GPU that error is PyTorch's own).
+        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error is PyTorch's own).
 
     References
     ----------
@@ -105,7 +105,7 @@ def packed_mask(lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative (on a GPU that error is PyTorch's own).
+        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error is PyTorch's own).
 
     References
     ----------
@@ -145,7 +145,7 @@ def positions_after(cached: torch.Tensor | ArrayLike, count: int) -> torch.Tenso
     TypeError
         `cached` holds no integers, or `count` is none.
     ValueError
-        One of them is negative (`cached` is looked at on the CPU only: on a GPU the look would wait
+        One of them is negative, or `cached` 2**53 or more (it is looked at on the CPU only: on a GPU the look would wait
         for the device).
 
     References
@@ -180,6 +180,8 @@ def _as_mask(mask: torch.Tensor | ArrayLike) -> torch.Tensor:
 
 def _as_lengths(operation: str, lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     counts = _as_counts(operation, "lengths", lengths)
+    if counts.device.type == "meta":
+        raise ValueError(_token_counts.without_values(operation))
     _token_counts.check_one_axis(operation, tuple(counts.shape))
     return counts
 
@@ -191,8 +193,8 @@ def _as_counts(operation: str, name: str, counts: torch.Tensor | ArrayLike) -> t
     if tensor.numel() and (boolean or tensor.is_floating_point() or tensor.is_complex()):
         raise TypeError(_token_counts.no_integers(operation, name, tensor.dtype, boolean=boolean))
     found = _extremes_on_cpu(tensor)
-    if found and found[0] < 0:
-        raise ValueError(_token_counts.negative(operation, name, found[0]))
+    if found:
+        _token_counts.check_range(operation, name, *found)
     return tensor.to(torch.int64)
 
 

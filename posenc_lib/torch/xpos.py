@@ -65,7 +65,7 @@ def xpos(
         `scale_base` or `gamma` is no number.
     ValueError
         The shapes do not fit, devices differ, there is no frequency, `scale_base` or `gamma` is not
-        above 0, the role or the layout is unknown, a frequency or position is not finite, or a
+        above 0, the role or the layout is unknown, a frequency or position is not finite or too large, or a
         position so large that its factor is no normal number of x's dtype (positions are looked at on
         the CPU only: on a GPU zeros, inf and NaN come out instead).
 

@@ -160,11 +160,13 @@ POSITIONS_AFTER = COUNTING | {
         refused(
             lambda pe: pe.positions_after([1], -1), ValueError, "positions_after: count must be at least 0, got -1."
         ),
-        refused(
-            lambda pe: pe.positions_after([2**63 - 1], 2),
+        *each(
+            lambda pe, cached: pe.positions_after([cached], 2),
             ValueError,
-            "positions_after: cached must be numbers of tokens, below 2**53, got 9223372036854775807.",
+            "positions_after: cached must be numbers of tokens, below 2**53, got {value}.",
+            *(2**63 - 1, 2**53),
         ),
+        answered(lambda pe: pe.positions_after([2**53 - 1], 1), [[2**53 - 1]]),
     ],
 }
 
