@@ -70,7 +70,8 @@ def positions_from_lengths(lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error is PyTorch's own).
+        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error
+        is PyTorch's own), or they lie on the meta device, which has no values.
 
     References
     ----------
@@ -105,7 +106,8 @@ def packed_mask(lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     TypeError
         Lengths are not integers.
     ValueError
-        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error is PyTorch's own).
+        `lengths` has not one axis, or a length is negative or 2**53 or more (on a GPU that error
+        is PyTorch's own), or they lie on the meta device, which has no values.
 
     References
     ----------
@@ -145,8 +147,8 @@ def positions_after(cached: torch.Tensor | ArrayLike, count: int) -> torch.Tenso
     TypeError
         `cached` holds no integers, or `count` is none.
     ValueError
-        One of them is negative, or `cached` 2**53 or more (it is looked at on the CPU only: on a GPU the look would wait
-        for the device).
+        One of them is negative, or `cached` 2**53 or more (looked at on the CPU only: on a GPU the look
+        would wait for the device).
 
     References
     ----------
