@@ -28,7 +28,7 @@ def explain(
     ----------
     config : mapping, str or path
         A model's configuration as transformers writes it, or the path of its config.json. Of a model with several
-        parts, the text part (`text_config`) is did.
+        parts, the text part (`text_config`) is read.
     length : int, optional
         The number of positions in use, for rules that depend on it ("dynamic", "longrope"); under others it
         changes nothing, and the text says so.
