@@ -32,7 +32,7 @@ def formula(
     *,
     prepare: Callable[[Array], Array] = lambda x: x,
     position: Callable[[Array], Array] = lambda m: m,
-    place: Callable[[Array, int], Array] = lambda angles, ndim: angles,
+    place: Callable[[Array, Shape], Array] = lambda angles, shape: angles,
     theta: Theta = rotary.falling,
     keep_base: Callable[[float], float] = lambda base: base,
     turn: float = 1.0,
@@ -52,34 +52,21 @@ def formula(
         position(np.asarray(positions, dtype=np.float64)), rotary.frequencies(d, theta, keep_base(rotary.BASE))
     )
     angles = np.where(np.arange(n) < still(n), sign * turn * angles, 0.0)
-    one, other = (place(a, x.ndim) for a in spread(angles))
+    one, other = (place(a, x.shape) for a in spread(angles))
     first, second = layout(d)
     a, b = x[..., first], x[..., second]
     (cos_a, sin_a), (cos_b, sin_b) = waves(np.cos(one), np.sin(one)), waves(np.cos(other), np.sin(other))
     turned = (block or _block)(a, b, cos_a, sin_a, cos_b, sin_b)
-    return _written(x, turned, (one, other), (np.abs(a) + np.abs(b)), (written or layout)(d), scale(d))
+    values, condition, factor = np.empty(x.shape), np.empty(x.shape), scale(d)
+    for columns, member, angle in zip((written or layout)(d), turned, (one, other), strict=True):
+        values[..., columns] = factor * member
+        condition[..., columns] = max(1.0, abs(factor)) * (1 + np.abs(angle)) * (1 + np.abs(a) + np.abs(b))
+    return Answer(values, condition)
 
 
 def _block(a: Array, b: Array, cos_a: Array, sin_a: Array, cos_b: Array, sin_b: Array) -> tuple[Array, Array]:
     """Turn a pair; each of its two dimensions may have an angle of its own."""
     return a * cos_a - b * sin_a, a * sin_b + b * cos_b
-
-
-def _written(
-    x: Array,
-    turned: tuple[Array, Array],
-    angles: tuple[Array, Array],
-    sizes: Array,
-    places: tuple[NDArray[np.int64], NDArray[np.int64]],
-    factor: float,
-) -> Answer:
-    """Write the pairs to their places; where the tokens do not fit the angles, nothing can be computed."""
-    values, condition = np.full(x.shape, np.nan), np.full(x.shape, np.inf)
-    if turned[0].shape[:-1] == x.shape[:-1]:
-        for member, angle, columns in zip(turned, angles, places, strict=True):
-            values[..., columns] = factor * member
-            condition[..., columns] = max(1.0, abs(factor)) * (1 + np.abs(angle)) * (1 + sizes)
-    return Answer(values, condition)
 
 
 def _tell_shape(expected: Shape, got: Shape) -> tuple[str, str] | None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posenc_lib.check import rotary
-from posenc_lib.check.exercise import Array, Case, Mistake, mistakes
-from posenc_lib.check.sinusoidal_bank import Indices, bfloat16, float16
+from posenc_lib.check.exercise import Array, Case, Mistake, Shape, mistakes
+from posenc_lib.check.sinusoidal_bank import bfloat16, float16
 
 
 def _dimensions(sequence: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
@@ -49,8 +49,11 @@ def _by_dimension(power: float) -> Callable[[Array], tuple[Array, Array]]:
     return spread
 
 
-def _along_axis_0(angles: Array, ndim: int) -> Array:
-    return angles.reshape(len(angles), *(1,) * (ndim - 2), -1)
+def _along_axis_0(angles: Array, shape: Shape) -> Array:
+    """Lay the tokens along the first axis; where that has another size, nothing can be computed."""
+    if len(angles) != shape[0]:
+        return np.full_like(angles, np.nan)
+    return angles.reshape(len(angles), *(1,) * (len(shape) - 2), -1)
 
 
 def _first_head(x: Array) -> Array:
@@ -67,7 +70,8 @@ _PAIRS = mistakes(
         "halves instead of neighbours",
         "pairs",
         "Your pairs are (i, i + d/2), as in GPT-NeoX and in the transformers package's Llama. That is valid elsewhere, "
-        "and used by many models, but it is not this chapter's: here pair i is (2i, 2i + 1). The two must not be mixed.",
+        "and used by many models, but it is not this chapter's: here pair i is (2i, 2i + 1). The two must not be "
+        "mixed.",
         {"layout": rotary.halves},
     ),
     (
@@ -163,8 +167,8 @@ _BLOCKS = mistakes(
     (
         "two minus signs",
         "sign",
-        "Both sines have a minus: a cos mθ − b sin mθ beside b cos mθ − a sin mθ. The second one needs a plus, or norms "
-        "are not kept.",
+        "Both sines have a minus: a cos mθ − b sin mθ beside b cos mθ − a sin mθ. The second one needs a plus, or "
+        "norms are not kept.",
         {"block": lambda a, b, ca, sa, cb, sb: (a * ca - b * sa, b * cb - a * sb)},
     ),
     (
@@ -177,8 +181,8 @@ _BLOCKS = mistakes(
     (
         "a reflection instead of a rotation",
         "sign",
-        "The pair is reflected: a cos mθ − b sin mθ, −a sin mθ − b cos mθ. Norms are kept, but two of these do not make "
-        "a third, and position 0 turns b over.",
+        "The pair is reflected: a cos mθ − b sin mθ, −a sin mθ − b cos mθ. Norms are kept, but two of these do not "
+        "make a third, and position 0 turns b over.",
         {"block": lambda a, b, ca, sa, cb, sb: (a * ca - b * sa, -a * sb - b * cb)},
     ),
     (

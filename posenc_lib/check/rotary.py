@@ -93,9 +93,9 @@ def other_base(angle: float, dim: int) -> Mistake | None:
     """Name the base that pair 1's angle per position tells, or return None."""
     if not 0 < angle < np.pi:
         return None
-    base = float(f"{angle ** (-dim / 2):.6g}")
-    if not np.isfinite(base) or base == 0.0 or abs(base / BASE - 1) < 1e-5:
-        return None
+    base = float(f"{np.float64(angle) ** (-dim / 2):.6g}")
+    if not 1 < base < 1e9 or abs(base / BASE - 1) < 1e-5:
+        return None  # right, or another mistake that a base could stand for
     return Mistake(
         f"base {base:g} instead of 10,000",
         "base",
@@ -106,10 +106,10 @@ def other_base(angle: float, dim: int) -> Mistake | None:
 
 def other_turn(angle: float) -> Mistake | None:
     """Name the common factor of all angles that pair 0's angle per position tells, or return None."""
-    if not np.isfinite(angle):
+    if not 0 < angle < np.pi:
         return None
     factor = float(f"{angle:.6g}")
-    if abs(factor - 1) < 1e-5 or factor == 0.0:
+    if abs(factor - 1) < 1e-5:
         return None
     return Mistake(
         f"angles multiplied by {factor:g}",
@@ -132,8 +132,9 @@ def _case_in_float32(case: Case) -> Case:
 
 
 def _rounded(value: object) -> object:
-    real = isinstance(value, np.ndarray) and value.dtype == np.float64
-    return value.astype(np.float32) if real else value  # type: ignore[union-attr]
+    if isinstance(value, np.ndarray) and value.dtype == np.float64:
+        return value.astype(np.float32)
+    return value
 
 
 def run(exercise: Exercise, single: Exercise, fn: Function, strict: bool) -> Report:

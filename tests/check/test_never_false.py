@@ -27,6 +27,11 @@ HELD_OUT = {
     "alibi": [(2, np.array([5, 1, 2]), np.array([0, 3, 9, 4])), (32, np.arange(3), np.arange(5))],
     "alibi_slopes": [(5,), (10,), (112,)],
     "alibi_reach": [(0.3, 0.02), (0.7, 0.3), (0.05, 0.004)],
+    "rope": [
+        (np.random.default_rng(91).standard_normal((2, 5, 8)), np.array([0, 300, 257, 2, 3001])),
+        (np.random.default_rng(90).standard_normal((6, 2, 6, 4)), np.arange(6)),
+        (np.random.default_rng(89).standard_normal((7, 10)), np.arange(7)),
+    ],
     "shaw": [
         (np.random.default_rng(95).standard_normal((10, 6)), np.random.default_rng(94).standard_normal((7, 6))),
         (np.random.default_rng(93).standard_normal((4, 2)), np.random.default_rng(92).standard_normal((3, 2))),
@@ -103,13 +108,14 @@ def test_every_version_in_the_bank_is_named(method):
             assert getattr(check, method)(reader(exercise, mistake.knobs)).diagnosis == mistake.name
 
 
-# Where pairs are many, every third is tried: they are spread over all mistakes.
-STRIDE = {"sinusoidal": 3, "causal_attention": 3}
+# Where pairs are many, every third or fifth is tried: they are spread over all mistakes.
+STRIDE = {"sinusoidal": 3, "causal_attention": 3, "rope": 5}
 # Of all pairs, the share that is named exactly; the rest are one function under two names, or unknown.
 EXACT = {
     "alibi": 0.95,
     "alibi_slopes": 0.65,  # where heads are a power of two, none is added, and most ways to add are one
     "alibi_reach": 1.0,
+    "rope": 0.92,
     "shaw": 0.95,
     "t5_bucket": 0.90,
     "sinusoidal": 0.97,
