@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from posenc_lib.check import arrays, bank, calling, picture
+from posenc_lib.check import arrays, bank, calling, picture, shadowed
 from posenc_lib.check.calling import Function, Outcome
 from posenc_lib.check.exercise import Answer, Case, Exercise
 from posenc_lib.check.report import FAILED, NOT_STARTED, PASSED, Report
@@ -121,7 +121,7 @@ def _raised(
     explanation = _explain(exercise, fn, outcome, cases, "float64")
     if explanation is not None and explanation.mistakes:
         return _named(exercise, explanation, outcome.case.stage, _where(outcome.case))
-    message = f"Your function raised {calling.describe_error(fn, error)}"
+    message = f"Your function raised {calling.describe_error(fn, error)}\n{shadowed.tell(fn, error)}".rstrip()
     if outcome.case is not cases[0]:
         message += f"\nSimpler inputs worked. {exercise.stage_notes.get(outcome.case.stage, '')}".rstrip()
     return _failed(

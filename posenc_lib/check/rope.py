@@ -139,6 +139,7 @@ CASES = (
 )
 
 _STAGE_NOTES = {
+    "values": "Sizes change from call to call: d is x.shape[-1], and there are as many tokens as positions.",
     "one pair": "Here d is 2: a single pair, which turns by 1 rad per position.",
     "start": "These positions do not start at 0, as in decoding with a cache: the angle is that of the position, not "
     "that of the row.",

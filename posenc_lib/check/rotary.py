@@ -55,9 +55,7 @@ def turned(a: Array, b: Array, cosine: Array, sine: Array) -> tuple[Array, Array
     return a * cosine - b * sine, a * sine + b * cosine
 
 
-def rotate(
-    x: Array, positions: Array, theta: Theta = falling, layout: Layout = neighbours, turn: float = 1.0
-) -> Array:
+def rotate(x: Array, positions: Array, theta: Theta = falling, layout: Layout = neighbours, turn: float = 1.0) -> Array:
     """Turn x (..., dim) at `positions`, of x's shape without dim or broadcast to it."""
     first, second = layout(x.shape[-1])
     angles = turn * np.asarray(positions, dtype=np.float64)[..., None] * frequencies(x.shape[-1], theta)

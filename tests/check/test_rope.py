@@ -365,3 +365,90 @@ def test_the_frequencies_seen_are_told():
     report = check.rope(doubled_exponent)
     assert "At dim 8 your pairs turn by 1, 0.01, 0.0001 rad per position" in report.message
     assert "expected are 1, 0.1, 0.01" in report.message
+
+
+# ---------------------------------------------------------------- a file of the reader's own
+
+BODY = """
+import numpy as np
+
+def theta(d):
+    return 10000.0 ** (-2 * np.arange(d // 2) / d)
+
+def rope(x, positions):
+    angles = np.outer(positions, theta(x.shape[-1]))
+    out = np.empty_like(x)
+    out[..., 0::2] = x[..., 0::2] * np.cos(angles) - x[..., 1::2] * np.sin(angles)
+    out[..., 1::2] = x[..., 0::2] * np.sin(angles) + x[..., 1::2] * np.cos(angles)
+    return out
+"""
+
+
+def from_a_file(text):
+    names = {}
+    exec(compile(text, "reader.py", "exec"), names)
+    return names["rope"]
+
+
+FILES = [
+    (BODY + "np = np.arange(3)", "The name np holds a value of type ndarray by now, not the module"),
+    (BODY + "np = np.arange(3)", "run import numpy as np again"),
+    (BODY + "theta = theta(4)", "The name theta holds a value of type ndarray by now. If a function of yours is meant"),
+    (BODY.replace("np.empty_like(x)", "sum(x) * 0") + "sum = 3", "The name sum holds a value of type int by now. If P"),
+    (BODY.replace("    return out", "    np = out\n    return np"), "is called np too, which hides the module"),
+    (BODY.replace("import numpy as np", ""), "NameError in line 2 of your function: name 'np' is not defined"),
+    (BODY.replace("return out", "print(out)"), "returned None. Is a return missing at its end?"),
+    (BODY.replace("x.shape[-1]", "4"), "Simpler inputs worked. Sizes change from call to call: d is x.shape[-1]"),
+    (BODY.replace("out = np.empty_like(x)", "out = x"), "wrote into its argument `x`, which belongs to the caller"),
+    (BODY.replace("np.empty_like(x)", "np.empty(x.shape, int)"), "The result has dtype int64; float64 is expected"),
+    (BODY.replace("np.empty_like(x)", "np.empty(x.shape, 'f2')"), "in bfloat16, 256 and 257 are one number"),
+    (BODY.replace("return out", "return out[0]"), "The result has shape (4,); (3, 4) is expected."),
+    (BODY.replace("return out", "raise ValueError('no')"), "ValueError in line 6 of your function: no"),
+    (BODY.replace("return out", "return {'out': out}"), "returned a value of type dict; one array is expected"),
+    (BODY + "rope = rope(np.ones((3, 4)), np.arange(3))", "Pass the name without parentheses"),
+    (BODY.replace("x, positions)", "positions, x)", 1), "yours takes the arguments in another order: (positions, x)"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), FILES)
+def test_a_file_of_the_readers_own_gets_a_helpful_message(text, said, capsys):
+    report = check.rope(from_a_file(text))
+    assert report.status == "failed"
+    assert said in report.message
+    assert "reader.py" not in str(report)
+
+
+@pytest.mark.parametrize("more", ["", "theta_ = 3\nsin = 4", "d = 5\nx = None\npositions = ()", "check = pe = print"])
+def test_names_that_do_not_hide_anything_do_no_harm(more):
+    report = check.rope(from_a_file(BODY + more))
+    assert report.passed, str(report)
+
+
+def test_what_a_function_prints_stays_visible(capsys):
+    assert check.rope(from_a_file(BODY.replace("return out", "print('here'); return out"))).passed
+    assert "here" in capsys.readouterr().out
+
+
+def test_an_error_that_no_name_explains_gets_no_story():
+    """np, theta and len are what they seem, so the message ends with Python's own."""
+    report = check.rope(from_a_file(BODY.replace("return out", "return out()") + "sin = 3  # np.sin is another one"))
+    assert report.message.endswith("'numpy.ndarray' object is not callable")
+    assert "by now" not in check.rope(len).message
+
+
+def test_a_table_that_ends_is_told_to_grow():
+    def fn(x, positions):
+        d = x.shape[-1]
+        angles = np.outer(np.arange(512), 10000.0 ** (-np.arange(0, d, 2) / d))[positions]
+        z = (x[..., 0::2] + 1j * x[..., 1::2]) * np.exp(1j * angles)
+        return np.stack([z.real, z.imag], axis=-1).reshape(x.shape)
+
+    report = check.rope(fn)
+    assert report.stage == "call" and "A table of cosines has to grow" in report.message
+
+
+@pytest.mark.parametrize("fn", [slices, torch_float64])
+def test_strict_raises_for_a_wrong_function_alone(fn):
+    assert check.rope(fn, strict=True).passed
+    with pytest.raises(AssertionError, match="turned by −mθ"):
+        check.rope(lambda x, positions: fn(x, -positions), strict=True)
