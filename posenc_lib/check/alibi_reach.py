@@ -40,7 +40,8 @@ MISTAKES = mistakes(
     (
         "rounded down",
         "rounding",
-        "The distance is rounded down: there the weight is still above the share. Round up.",
+        "This is one too near, as if rounded down, or as if the last near key was returned: from there on the weight "
+        "is still above the share.",
         {"rounding": np.floor},
     ),
     (

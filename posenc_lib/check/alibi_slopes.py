@@ -8,7 +8,7 @@ import numpy as np
 
 from posenc_lib.check import engine
 from posenc_lib.check.calling import Function
-from posenc_lib.check.exercise import Answer, Array, Case, Exercise, Shape, mistakes
+from posenc_lib.check.exercise import Answer, Array, Case, Exercise, Knobs, Shape, mistakes
 from posenc_lib.check.report import Report
 
 
@@ -50,6 +50,11 @@ def formula(
     return Answer(join(first, more))
 
 
+def _whole(slopes: Callable[[int], Array]) -> Knobs:
+    """Return the knobs of slopes of another form."""
+    return {"whole": slopes, "ladder": None, "between": None, "join": None}
+
+
 def _one_ladder(shift: int) -> Callable[[int], Array]:
     return lambda heads: np.asarray(2.0 ** (-8 * (np.arange(heads) + shift) / heads))
 
@@ -60,19 +65,19 @@ MISTAKES = mistakes(
         "between",
         "The slopes are 2^(−8(h + 1)/H) for every H. That is right for powers of two; for others the program takes the "
         "slopes of the next smaller power of two, and fills up from twice as many.",
-        {"whole": _one_ladder(1)},
+        _whole(_one_ladder(1)),
     ),
     (
         "the next larger power of two, cut off",
         "between",
         "These are the first H slopes of the next larger power of two. The program starts from the next smaller one.",
-        {"whole": lambda heads: _ladder(_above(heads))[:heads]},
+        _whole(lambda heads: _ladder(_above(heads))[:heads]),
     ),
     (
         "filled up with the wrong half",
         "between",
         "The missing slopes repeat the first ones: they are the second, the fourth, … of twice as many heads. Take the "
-        "first, the third, …: they fall between.",
+        "first, the third, …: those are not there yet.",
         {"between": lambda finer: finer[1::2]},
     ),
     (
@@ -81,6 +86,20 @@ MISTAKES = mistakes(
         "The missing slopes are the first ones of twice as many heads. Take every second of them: the others are there "
         "already.",
         {"between": lambda finer: finer},
+    ),
+    (
+        "filled up without the steepest",
+        "between",
+        "The missing slopes start with the third of twice as many heads. They start with the first, which is steeper "
+        "than all others.",
+        {"between": lambda finer: finer[2::2]},
+    ),
+    (
+        "the ladder goes on",
+        "between",
+        "The missing heads go on below 1/256, in the same steps. They take slopes from twice as many heads instead, "
+        "the first, the third, ….",
+        _whole(lambda heads: 2.0 ** (-8 * np.arange(1, heads + 1) / _below(heads))),
     ),
     (
         "filled up from the flat end",

@@ -113,7 +113,7 @@ STRIDE = {"sinusoidal": 3, "causal_attention": 3, "rope": 5}
 # Of all pairs, the share that is named exactly; the rest are one function under two names, or unknown.
 EXACT = {
     "alibi": 0.95,
-    "alibi_slopes": 0.65,  # where heads are a power of two, none is added, and most ways to add are one
+    "alibi_slopes": 1.0,
     "alibi_reach": 1.0,
     "rope": 0.92,
     "shaw": 0.95,
