@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _axes_arguments
-from posenc_lib.numpy._positions import as_positions
-from posenc_lib.numpy._turning import as_frequencies, as_real, turn
+from posenc_lib.numpy import _rotary
+from posenc_lib.numpy._pairs import turn
 
 
 def axial_rope(
@@ -69,9 +69,7 @@ def axial_rope(
            [ 1.,  0.,  0.,  1.],
            [ 1.,  0., -1.,  0.]])
     """
-    x = as_real("axial_rope", "x", x)
-    positions = as_positions("axial_rope", positions)
-    frequencies = as_frequencies("axial_rope", frequencies)
+    x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
     _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
     ladders = np.broadcast_to(frequencies, (len(positions), frequencies.shape[-1]))
     angles = np.concatenate(

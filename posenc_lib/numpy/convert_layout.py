@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _layout_arguments
-from posenc_lib.numpy.rope import _pairs
+from posenc_lib.numpy._pairs import pairs
 
 
 def convert_layout(
@@ -64,6 +64,6 @@ def convert_layout(
     num_heads, dim, r = _layout_arguments.check(weight.shape, num_heads, source, target, rotary_dim)
     rows = np.arange(dim)
     order = rows.copy()
-    for new, old in zip(_pairs(r // 2, target), _pairs(r // 2, source), strict=True):
+    for new, old in zip(pairs(r // 2, target), pairs(r // 2, source), strict=True):
         order[new] = rows[old]
     return weight.reshape(num_heads, dim, *weight.shape[1:])[:, order].reshape(weight.shape)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from posenc_lib import _fire_arguments
-from posenc_lib.numpy._attention_arrays import as_real
-from posenc_lib.numpy._floating import floating
+from posenc_lib.numpy._arrays import as_real, floating
 from posenc_lib.numpy._relative import as_pair, distances
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _kerple_arguments
-from posenc_lib.numpy._attention_arrays import as_real
+from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._relative import as_pair, distances
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _attention_shapes, _linear_attention_arguments, _rope_arguments
-from posenc_lib.numpy._attention_arrays import as_real
+from posenc_lib.numpy._arrays import as_real
+from posenc_lib.numpy._pairs import turn
 from posenc_lib.numpy._positions import as_positions
-from posenc_lib.numpy._turning import as_frequencies, turn
+from posenc_lib.numpy._rotary import as_frequencies
 
 
 def linear_attention(

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _axes_arguments, _rope_arguments
-from posenc_lib.numpy._positions import as_positions
-from posenc_lib.numpy._turning import as_frequencies, as_real, turn
+from posenc_lib.numpy import _rotary
+from posenc_lib.numpy._pairs import turn
 
 
 def mrope(
@@ -77,9 +77,7 @@ def mrope(
     >>> mrope(x, [time, height, width], [np.pi / 2] * 3, sections=(1, 1, 1)).round(4) + 0
     array([[ 1.,  0., -1.,  0.,  1.,  0.]])
     """
-    x = as_real("mrope", "x", x)
-    positions = as_positions("mrope", positions)
-    frequencies = as_frequencies("mrope", frequencies)
+    x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
     _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _rope_arguments
-from posenc_lib.numpy._positions import as_positions
+from posenc_lib.numpy import _rotary
+from posenc_lib.numpy._pairs import turn
 
 
 def rope(
@@ -73,26 +74,12 @@ def rope(
     array([[1., 0.],
            [0., 1.]])
     """
-    x = _as_real("x", x)
-    positions = as_positions("rope", positions)
-    frequencies = _as_frequencies(frequencies)
+    x, positions, frequencies = _rotary.arguments("rope", x, positions, frequencies)
     _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout)
     factor = _rope_arguments.positive_factor("rope", attention_factor)
     angles = positions[..., None] * frequencies
     cos, sin = factor * np.cos(angles), factor * np.sin(angles)
-    turned = np.empty(x.shape) if out is None else _checked_out(out, x.shape)
-    turned[...] = x
-    first, second = _pairs(len(frequencies), layout)
-    a, b = turned[..., first], turned[..., second]
-    turned[..., first], turned[..., second] = a * cos - b * sin, a * sin + b * cos
-    return turned
-
-
-def _pairs(n: int, layout: str) -> tuple[slice, slice]:
-    """The places of the first and of the second members of n pairs."""
-    if layout == "interleaved":
-        return slice(0, 2 * n, 2), slice(1, 2 * n, 2)
-    return slice(0, n), slice(n, 2 * n)
+    return turn(x, cos, sin, layout, None if out is None else _checked_out(out, x.shape))
 
 
 def _checked_out(out: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -101,19 +88,3 @@ def _checked_out(out: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np
     if out.shape != shape or out.dtype != np.float64:
         raise ValueError(f"rope: out must have x's shape and float64, {shape}; got {out.shape} {out.dtype}.")
     return out
-
-
-def _as_frequencies(frequencies: ArrayLike) -> NDArray[np.float64]:
-    frequencies = _as_real("frequencies", frequencies)
-    if frequencies.dtype == np.float16:
-        raise TypeError("rope: frequencies are float16, which turns far positions wrongly. Pass float64.")
-    if frequencies.size:
-        _rope_arguments.check_range("rope", frequencies.min(), frequencies.max())
-    return frequencies.astype(np.float64)
-
-
-def _as_real(name: str, values: ArrayLike) -> NDArray[np.generic]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"rope: {name} must hold real numbers, got dtype {array.dtype}.")
-    return array

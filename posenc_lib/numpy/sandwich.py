@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from posenc_lib import _checks
-from posenc_lib.numpy._floating import floating
+from posenc_lib.numpy._arrays import floating
 from posenc_lib.numpy._relative import as_pair
 from posenc_lib.numpy.sinusoidal import sinusoidal
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
-from posenc_lib.numpy._attention_arrays import as_mask, as_real
+from posenc_lib.numpy._arrays import as_mask, as_real
 from posenc_lib.numpy._positions import as_integer_positions
 from posenc_lib.numpy.attention import weights
 

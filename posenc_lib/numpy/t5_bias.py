@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib.numpy._attention_arrays import as_real
+from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._relative import as_integer_pair
 from posenc_lib.numpy.t5_bucket import bucket_of
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _checks, _pair_positions, _transformer_xl_shapes, frequencies
-from posenc_lib.numpy._attention_arrays import as_real
+from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._positions import as_positions
 from posenc_lib.numpy.rope import rope
 from posenc_lib.numpy.sinusoidal import sinusoidal

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from posenc_lib import _rope_arguments, _xpos_arguments
-from posenc_lib.numpy._positions import as_positions
-from posenc_lib.numpy._turning import as_frequencies, as_real, turn
+from posenc_lib.numpy import _rotary
+from posenc_lib.numpy._pairs import turn
 
 
 def xpos(
@@ -76,9 +76,7 @@ def xpos(
     >>> xpos([[1.0, 0.0]], [3], [np.pi / 2], role="key", scale_base=1, gamma=1).round(4) + 0
     array([[ 0., -8.]])
     """
-    x = as_real("xpos", "x", x)
-    positions = as_positions("xpos", positions)
-    frequencies = as_frequencies("xpos", frequencies)
+    x, positions, frequencies = _rotary.arguments("xpos", x, positions, frequencies)
     _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout, operation="xpos")
     sign = _xpos_arguments.sign_of(role)
     B, gamma = _xpos_arguments.positive("scale_base", scale_base), _xpos_arguments.positive("gamma", gamma)

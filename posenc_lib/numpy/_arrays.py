@@ -1,21 +1,21 @@
-"""What may stand for queries, keys, values, biases and masks in the NumPy twin."""
+"""What may stand for numbers, masks and dtypes in the NumPy twin."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from posenc_lib import _attention_shapes
 
 
 def as_real(operation: str, name: str, array: ArrayLike) -> NDArray[np.float64]:
-    """Return `array` in float64, or say why it holds no real numbers."""
+    """Return `array` in float64, itself if it has it, or say why it holds no real numbers."""
     array = np.asarray(array)
     kind = array.dtype.kind
     if kind not in "iuf":
         hint = _attention_shapes.BOOLEAN_BIAS if kind == "b" and name == "bias" else ""
         raise TypeError(f"{operation}: {name} must hold real numbers, got dtype {array.dtype}.{hint}")
-    return array.astype(np.float64)
+    return array.astype(np.float64, copy=False)
 
 
 def as_mask(operation: str, mask: ArrayLike) -> NDArray[np.bool_]:
@@ -24,3 +24,11 @@ def as_mask(operation: str, mask: ArrayLike) -> NDArray[np.bool_]:
     if array.dtype != np.bool_:
         raise TypeError(_attention_shapes.wrong_mask(operation, array.dtype, array.dtype.kind == "f"))
     return array.astype(np.bool_, copy=False)
+
+
+def floating(operation: str, dtype: DTypeLike | None) -> DTypeLike:
+    """Return the dtype asked for a result, float64 if None, or say that it holds no fractions."""
+    found = np.dtype(np.float64 if dtype is None else dtype)
+    if found.kind != "f":
+        raise TypeError(f"{operation}: dtype must be floating, to hold fractions; got {found}.")
+    return found
