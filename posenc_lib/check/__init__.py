@@ -14,7 +14,9 @@ from posenc_lib.check.alibi_reach import alibi_reach
 from posenc_lib.check.alibi_slopes import alibi_slopes
 from posenc_lib.check.attention import attention
 from posenc_lib.check.causal_attention import causal_attention
+from posenc_lib.check.linear import linear
 from posenc_lib.check.longest_wavelength import longest_wavelength
+from posenc_lib.check.ntk_base import ntk_base
 from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
@@ -23,6 +25,7 @@ from posenc_lib.check.shaw import shaw
 from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
 from posenc_lib.check.t5_bucket import t5_bucket
+from posenc_lib.check.yarn import yarn
 
 __all__ = [
     "Report",
@@ -31,7 +34,9 @@ __all__ = [
     "alibi_slopes",
     "attention",
     "causal_attention",
+    "linear",
     "longest_wavelength",
+    "ntk_base",
     "relative_part",
     "reordered",
     "rope",
@@ -39,4 +44,5 @@ __all__ = [
     "shift_matrix",
     "sinusoidal",
     "t5_bucket",
+    "yarn",
 ]

@@ -42,6 +42,9 @@ HELD_OUT = {
     "causal_attention": [_attention_inputs(98)],
     "shift_matrix": [(4, 6), (-3, 10), (17, 4)],
     "longest_wavelength": [(32, 10000.0), (10, 300.0)],
+    "linear": [(10, 300.0, 3.0), (32, 10000.0, 1.5)],
+    "ntk_base": [(10, 300.0, 4.0), (32, 10000.0, 1.5)],
+    "yarn": [(32, 10000.0, 8.0, 1000), (10, 300.0, 3.0, 400), (96, 1e6, 4.0, 32768)],
     "relative_part": [(np.random.default_rng(97).standard_normal((10, 10)),)],
     "reordered": [
         (np.random.default_rng(96).standard_normal((6, 5)), np.array([3, 0, 5, 1, 2, 4]), np.array([1, 2, 0, 5, 3, 4]))
@@ -123,6 +126,9 @@ EXACT = {
     "causal_attention": 0.85,  # a finite mask that shows only against large logits hides beside other mistakes
     "shift_matrix": 0.90,
     "longest_wavelength": 1.0,
+    "linear": 1.0,
+    "ntk_base": 0.95,
+    "yarn": 0.90,
     "relative_part": 0.90,
     "reordered": None,  # its bank has one knob, so no pairs
 }
