@@ -16,11 +16,15 @@ from posenc_lib.check.attention import attention
 from posenc_lib.check.causal_attention import causal_attention
 from posenc_lib.check.linear import linear
 from posenc_lib.check.longest_wavelength import longest_wavelength
+from posenc_lib.check.mean_cosine import mean_cosine
 from posenc_lib.check.ntk_base import ntk_base
+from posenc_lib.check.pointing_key import pointing_key
 from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
 from posenc_lib.check.rope import rope
+from posenc_lib.check.rope_logits import rope_logits
+from posenc_lib.check.rotated_values import rotated_values
 from posenc_lib.check.shaw import shaw
 from posenc_lib.check.shift_matrix import shift_matrix
 from posenc_lib.check.sinusoidal import sinusoidal
@@ -36,10 +40,14 @@ __all__ = [
     "causal_attention",
     "linear",
     "longest_wavelength",
+    "mean_cosine",
     "ntk_base",
+    "pointing_key",
     "relative_part",
     "reordered",
     "rope",
+    "rope_logits",
+    "rotated_values",
     "shaw",
     "shift_matrix",
     "sinusoidal",

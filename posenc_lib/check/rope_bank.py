@@ -65,7 +65,7 @@ def _unit(x: Array) -> Array:
     return unit
 
 
-_PAIRS = mistakes(
+PAIRS = mistakes(
     (
         "halves instead of neighbours",
         "pairs",
@@ -123,12 +123,12 @@ _PAIRS = mistakes(
     ),
 )
 
-_BLOCKS = mistakes(
+BLOCKS = mistakes(
     (
         "turned by −mθ",
         "sign",
-        "Every pair turns by −mθ, the other way round. Logits stay right if queries and keys both do it, but the "
-        "chapter's sign is +: (a, b) → (a cos mθ − b sin mθ, a sin mθ + b cos mθ).",
+        "Every pair turns by −mθ, the other way round. If queries and keys both do it, logits depend on the distance "
+        "alone just as well, but the chapter's sign is +: (a, b) → (a cos mθ − b sin mθ, a sin mθ + b cos mθ).",
         {"sign": -1.0},
     ),
     (
@@ -225,7 +225,7 @@ _BLOCKS = mistakes(
     ),
 )
 
-_DIMENSION = mistakes(
+DIMENSION = mistakes(
     (
         "the dimension's number in the exponent",
         "exponent",
@@ -337,10 +337,10 @@ _SCALES = mistakes(
 )
 
 MISTAKES = (
-    *_PAIRS,
-    *_BLOCKS,
+    *PAIRS,
+    *BLOCKS,
     *rotary.FREQUENCIES,
-    *_DIMENSION,
+    *DIMENSION,
     *rotary.BASES,
     *_TURNS,
     *rotary.ANGLES,
@@ -357,8 +357,7 @@ def _angle(case: Case, values: Array, pair: int) -> float:
     x, positions = cast(tuple[Array, NDArray[np.int64]], case.args)
     if case.stage != "values" or values.shape != x.shape or positions[1] != 1 or x.shape[-1] < 2 * pair + 2:
         return np.nan
-    (a, b), (c, d) = (array[1, 2 * pair : 2 * pair + 2].astype(np.float64) for array in (x, values))
-    return float(np.arctan2(a * d - b * c, a * c + b * d))
+    return rotary.angle_between(x[1], values[1], pair)
 
 
 def fit_base(case: Case, values: Array) -> Mistake | None:

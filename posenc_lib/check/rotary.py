@@ -64,6 +64,12 @@ def rotate(x: Array, positions: Array, theta: Theta = falling, layout: Layout = 
     return values
 
 
+def numbered(offsets: Array) -> Array:
+    """Number the last axis 0, 1, 2, …, as code does that looks at the shape alone."""
+    length = offsets.shape[-1] if offsets.ndim else 1
+    return np.broadcast_to(np.arange(float(length)).reshape(offsets.shape[-1:]), offsets.shape)
+
+
 # ---------------------------------------------------------------- mistakes
 
 
@@ -85,6 +91,12 @@ HINTS = {area: sinusoidal_bank.HINTS[area] for area in ("exponent", "base", "ang
 def observe(knobs: Knobs) -> str:
     """Say the frequencies of pairs 0 to 2 at dim 8, seen against expected, where a mistake changes them."""
     return sinusoidal_bank.observe(knobs).replace("your waves", "your pairs")
+
+
+def angle_between(before: Array, after: Array, pair: int) -> float:
+    """The angle by which `pair` was turned, from −π to π."""
+    (a, b), (c, d) = (x[2 * pair : 2 * pair + 2].astype(np.float64) for x in (before, after))
+    return float(np.arctan2(a * d - b * c, a * c + b * d))
 
 
 def other_base(angle: float, dim: int) -> Mistake | None:

@@ -32,6 +32,19 @@ HELD_OUT = {
         (np.random.default_rng(90).standard_normal((6, 2, 6, 4)), np.arange(6)),
         (np.random.default_rng(89).standard_normal((7, 10)), np.arange(7)),
     ],
+    "rope_logits": [
+        (*np.random.default_rng(88).standard_normal((2, 8)), np.array([0, 3, -11, 290])),
+        (*np.random.default_rng(87).standard_normal((2, 12)), np.array([[5, -2], [-40, 7]])),
+    ],
+    "mean_cosine": [(np.array([0, 3, -11, 290]), 8, 10000.0), (np.array([[1, -2], [-40, 7]]), 12, 3000.0)],
+    "pointing_key": [
+        (np.random.default_rng(86).standard_normal(8), 17),
+        (np.random.default_rng(85).standard_normal(10), -4),
+    ],
+    "rotated_values": [
+        (*np.random.default_rng(84).standard_normal((3, 5, 8)), np.array([0, 300, 257, 2, 31])),
+        (*np.random.default_rng(83).standard_normal((3, 4, 6)), np.arange(4)),
+    ],
     "shaw": [
         (np.random.default_rng(95).standard_normal((10, 6)), np.random.default_rng(94).standard_normal((7, 6))),
         (np.random.default_rng(93).standard_normal((4, 2)), np.random.default_rng(92).standard_normal((3, 2))),
@@ -119,6 +132,10 @@ EXACT = {
     "alibi_slopes": 1.0,
     "alibi_reach": 1.0,
     "rope": 0.92,
+    "rope_logits": 0.90,
+    "mean_cosine": 0.90,
+    "pointing_key": 0.90,
+    "rotated_values": 0.90,
     "shaw": 0.95,
     "t5_bucket": 0.90,
     "sinusoidal": 0.97,
