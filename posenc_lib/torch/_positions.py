@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
+from posenc_lib.torch._tensors import as_tensor, extremes_on_cpu
 
 # Above this, float64 no longer tells one integer from the next.
 LARGEST_EXACT = 2**53
@@ -29,8 +28,7 @@ def as_positions(
         )
     if dtype == torch.bool or dtype.is_complex:
         raise TypeError(f"{operation}: positions must be integers or real numbers, got {dtype}.")
-    # On a GPU a look at the values would wait for it.
-    found = extremes(positions.to(torch.float64)) if positions.device.type == "cpu" else None
+    found = extremes_on_cpu(positions, torch.float64)
     if found and not (found[0] > -LARGEST_EXACT and found[1] < LARGEST_EXACT):
         raise ValueError(
             f"{operation}: positions must be finite and below 2**53 in size, where float64 still "
@@ -39,9 +37,11 @@ def as_positions(
     return positions
 
 
-def as_integer_positions(operation: str, positions: torch.Tensor | ArrayLike) -> torch.Tensor:
-    """Return `positions` as int64, or say why they cannot number the rows of a table."""
-    positions = as_tensor(operation, "positions", positions)
+def as_integer_positions(
+    operation: str, positions: torch.Tensor | ArrayLike, device: torch.device
+) -> torch.Tensor:
+    """Return `positions` as int64, what is no tensor on `device`, or say why they cannot number a table's rows."""
+    positions = as_tensor(operation, "positions", positions, device)
     if positions.numel() == 0:
         return positions.to(torch.int64)
     dtype = positions.dtype
@@ -51,36 +51,3 @@ def as_integer_positions(operation: str, positions: torch.Tensor | ArrayLike) ->
             "Fractional positions need a formula, such as sinusoidal."
         )
     return positions.to(torch.int64)
-
-
-def extremes(positions: torch.Tensor) -> tuple[float, float] | None:
-    """Return the smallest and the largest value, or None where there is none that can be read."""
-    if positions.numel() == 0 or torch.compiler.is_compiling():
-        return None
-    try:
-        low, high = torch.aminmax(positions)
-        return low.item(), high.item()
-    except RuntimeError:  # a meta or fake tensor, or one inside torch.vmap
-        return None
-
-
-def as_tensor(
-    operation: str, name: str, values: torch.Tensor | ArrayLike, device: torch.device | str | None = None
-) -> torch.Tensor:
-    """Return `values` as a tensor, Python's floats in float64 where the device has it, or say why it cannot be."""
-    if isinstance(values, torch.Tensor):
-        return values
-    try:
-        if isinstance(values, range):
-            return torch.arange(values.start, values.stop, values.step, device=device)
-        if isinstance(values, np.ndarray):
-            return torch.as_tensor(values.copy(), device=device)  # PyTorch reads no array of negative stride
-        tensor = torch.as_tensor(values, device=device)
-        if tensor.is_floating_point() and tensor.device.type not in DEVICES_WITHOUT_FLOAT64:
-            # Python's floats would become float32, which merges neighbours from 16777216 on.
-            tensor = torch.as_tensor(values, dtype=torch.float64, device=device)
-        return tensor
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(
-            f"{operation}: {name} must be integers or real numbers, got {values!r} ({error})."
-        ) from error

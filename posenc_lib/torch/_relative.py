@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from posenc_lib import _relative_shapes
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 from posenc_lib.torch._positions import as_positions
+from posenc_lib.torch._tensors import one_device
 
 
 def as_pair(
@@ -21,7 +22,7 @@ def as_pair(
     What is no tensor goes to the device of what is one. `beside` are the other arguments of the operation that
     may be tensors, by name: they must lie on that device too.
     """
-    device = _one_device(operation, {**beside, "query_positions": query_positions, "key_positions": key_positions})
+    device = one_device(operation, {**beside, "query_positions": query_positions, "key_positions": key_positions})
     m, n = (as_positions(operation, p, device) for p in (query_positions, key_positions))
     _relative_shapes.check(operation, m.shape, n.shape)
     return m, n
@@ -52,22 +53,3 @@ def distances(m: torch.Tensor, n: torch.Tensor, dtype: torch.dtype) -> torch.Ten
         m, n = m.cpu(), n.cpu()
     exact = torch.float64 if floating else torch.int64
     return (m.to(exact)[..., :, None] - n.to(exact)[..., None, :]).abs().to(dtype).to(device)
-
-
-def _one_device(operation: str, arguments: dict[str, object]) -> torch.device | None:
-    """Return the device of those that are tensors, None if none is, or say which two lie apart."""
-    tensors = [(name, value.device) for name, value in arguments.items() if isinstance(value, torch.Tensor)]
-    if not tensors:
-        return None
-    (first, device), *rest = tensors
-    for name, other in rest:
-        if other != device:
-            raise ValueError(
-                f"{operation}: {first} {_are(first)} on {device}, {name} {_are(name)} on {other}. "
-                "Move one to the other."
-            )
-    return device
-
-
-def _are(name: str) -> str:
-    return "are" if name.endswith("s") else "is"

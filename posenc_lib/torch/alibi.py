@@ -6,8 +6,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _checks
-from posenc_lib.torch._floating import at_least_float32, floating
 from posenc_lib.torch._relative import as_pair, distances
+from posenc_lib.torch._tensors import computed_in, floating
 
 
 def alibi_slopes(num_heads: int, *, dtype: torch.dtype | None = None) -> torch.Tensor:
@@ -125,7 +125,7 @@ def alibi_bias(
     dtype = floating("alibi_bias", dtype)
     num_heads = _checks.integer("alibi_bias", "num_heads", num_heads, at_least=1)
     m, n = as_pair("alibi_bias", query_positions, key_positions)
-    precision = at_least_float32(dtype)
+    precision = computed_in(dtype)
     slopes = _slopes(*{num_heads}).to(precision).to(m.device)
     # Subtracted from 0, for a minus sign alone would print −0 on the diagonal.
     return (0 - slopes[:, None, None] * distances(m, n, precision)[..., None, :, :]).to(dtype)

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _attention_shapes
-from posenc_lib.torch._attention_tensors import as_mask, as_one_kind
+from posenc_lib.torch._tensors import as_mask, as_one_kind
 
 
 def attention(
@@ -79,7 +79,7 @@ def attention(
     numbers = {"q": q, "k": k, "v": v} if bias is None else {"q": q, "k": k, "v": v, "bias": bias}
     q, k, v, *given = as_one_kind("attention", numbers)
     bias = given[0] if given else None
-    mask = None if mask is None else as_mask("attention", mask, q.device)
+    mask = None if mask is None else as_mask("attention", mask, q)
     _attention_shapes.check(
         "attention",
         q.shape,

@@ -4,8 +4,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _axes_arguments
-from posenc_lib.torch import _pairs, _turning
+from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
+from posenc_lib.torch._tensors import computed_in
 
 
 def axial_rope(
@@ -76,9 +77,9 @@ def axial_rope(
             [ 1.,  0.,  0.,  1.],
             [ 1.,  0., -1.,  0.]])
     """
-    x, positions, frequencies = _turning.arguments("axial_rope", x, positions, frequencies)
+    x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
     _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
-    ladders, dtype = frequencies.expand(len(positions), -1), _turning.precision(x)
+    ladders, dtype = frequencies.expand(len(positions), -1), computed_in(x.dtype)
     angles = torch.cat(
         [reduced_angles(along, theta, dtype) for along, theta in zip(positions, ladders, strict=True)], dim=-1
     )

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _buckets, _checks
-from posenc_lib.torch._floating import floating
+from posenc_lib.torch._tensors import floating
 from posenc_lib.torch.alibi import alibi_bias
 from posenc_lib.torch.t5_bias import t5_bias
 

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _layout_arguments
-from posenc_lib.torch._positions import as_tensor
+from posenc_lib.torch._tensors import as_tensor
 
 
 def convert_layout(

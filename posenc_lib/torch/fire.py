@@ -8,9 +8,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _fire_arguments
-from posenc_lib.torch._floating import at_least_float32, floating
-from posenc_lib.torch._positions import as_tensor, extremes
 from posenc_lib.torch._relative import as_pair, distances
+from posenc_lib.torch._tensors import as_tensor, computed_in, extremes_on_cpu, floating
 
 
 def fire_bias(
@@ -89,7 +88,7 @@ def fire_bias(
         learned = [value.dtype for value in (c, threshold) if isinstance(value, torch.Tensor)]
         dtype = next((found for found in learned if found.is_floating_point), None)
     dtype = floating("fire_bias", dtype)
-    precision = at_least_float32(dtype)
+    precision = computed_in(dtype)
     m, n = as_pair("fire_bias", query_positions, key_positions, c=c, threshold=threshold)
     c, threshold = (_as_number(*named, m.device).to(precision) for named in (("c", c), ("threshold", threshold)))
     longest = torch.log1p(c * torch.maximum(m.to(precision), threshold))
@@ -105,7 +104,7 @@ def _as_number(name: str, value: torch.Tensor | ArrayLike, device: torch.device)
     if number.dtype == torch.bool or number.is_complex():
         raise TypeError(f"fire_bias: {name} must be a real number, got {number.dtype}.")
     _fire_arguments.check_shape(name, number.shape)
-    found = extremes(number) if number.device.type == "cpu" else None  # on a GPU the look would wait for it
+    found = extremes_on_cpu(number, number.dtype)
     if found:
         _fire_arguments.check_value(name, found[0])
     return number

@@ -6,10 +6,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _kerple_arguments
-from posenc_lib.torch._attention_tensors import as_one_kind
-from posenc_lib.torch._floating import at_least_float32
-from posenc_lib.torch._positions import extremes
 from posenc_lib.torch._relative import as_pair, distances
+from posenc_lib.torch._tensors import as_one_kind, computed_in, extremes_on_cpu
 
 
 def kerple_bias(
@@ -79,11 +77,11 @@ def kerple_bias(
     r1, r2 = as_one_kind("kerple_bias", {"r1": r1, "r2": r2})
     _kerple_arguments.check(kind, r1.shape, r2.shape)
     for name, r in (("r1", r1), ("r2", r2)):
-        found = extremes(r) if r.device.type == "cpu" else None  # on a GPU the look would wait for it
+        found = extremes_on_cpu(r, r.dtype)
         if found:
             _kerple_arguments.check_range(kind, name, *found)
     m, n = as_pair("kerple_bias", query_positions, key_positions, r1=r1)
-    precision = at_least_float32(r1.dtype)
+    precision = computed_in(r1.dtype)
     a, b = (r.to(precision)[:, None, None] for r in (r1, r2))
     distance = distances(m, n, precision)[..., None, :, :]
     growth = torch.log1p(b * distance) if kind == "logarithmic" else distance**b

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib.torch._positions import as_integer_positions, as_tensor, extremes
+from posenc_lib.torch._positions import as_integer_positions
+from posenc_lib.torch._tensors import as_tensor, extremes, one_device
 
 
 def learned(positions: torch.Tensor | ArrayLike, table: torch.Tensor | ArrayLike) -> torch.Tensor:
@@ -48,12 +49,8 @@ def learned(positions: torch.Tensor | ArrayLike, table: torch.Tensor | ArrayLike
     table = as_tensor("learned", "table", table)
     if table.ndim != 2:
         raise ValueError(f"learned: table must have shape (length, dim), got {tuple(table.shape)}.")
-    if isinstance(positions, torch.Tensor) and positions.device != table.device:
-        raise ValueError(
-            f"learned: positions are on {positions.device}, table is on {table.device}. "
-            "Move one to the other."
-        )
-    positions = as_integer_positions("learned", positions).to(table.device)
+    one_device("learned", {"positions": positions, "table": table})
+    positions = as_integer_positions("learned", positions, table.device)
     found = extremes(positions)
     if found and not (found[0] >= 0 and found[1] < len(table)):
         raise IndexError(

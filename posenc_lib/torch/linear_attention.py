@@ -8,11 +8,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _attention_shapes, _linear_attention_arguments, _rope_arguments
-from posenc_lib.torch import _pairs
+from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
-from posenc_lib.torch._attention_tensors import as_one_kind, computed_in, on_device
-from posenc_lib.torch._positions import as_positions
-from posenc_lib.torch.rope import as_frequencies
+from posenc_lib.torch._tensors import as_one_kind, computed_in
 
 # So many tokens are summed at once by a (tokens, tokens) product; between them sums are kept, (D, e) each.
 CHUNK = 64
@@ -119,20 +117,20 @@ def linear_attention(
     plain = _features(q, feature_map), _features(k, feature_map)
     _linear_attention_arguments.check_features(q.shape, k.shape, plain[0].shape, plain[1].shape)
     turned = plain if positions is None or frequencies is None else _turned(*plain, positions, frequencies, layout)
-    weighted = _summed(*turned, v.to(computed_in(q)), causal)
+    weighted = _summed(*turned, v.to(computed_in(q.dtype)), causal)
     divided_by = turned if normalize == "rotated" else plain
     return (weighted / _summed_weights(*divided_by, causal)).to(q.dtype)
 
 
 def _features(x: torch.Tensor, feature_map: Callable[[torch.Tensor], torch.Tensor] | None) -> torch.Tensor:
     if feature_map is None:
-        x = x.to(computed_in(x))
+        x = x.to(computed_in(x.dtype))
         return torch.where(x > 0, x + 1, x.clamp(max=0).exp())  # exp(x) − 1 + 1 would round small values off
     features = feature_map(x)
     if not (isinstance(features, torch.Tensor) and features.is_floating_point()):
         got = features.dtype if isinstance(features, torch.Tensor) else type(features).__name__
         raise TypeError(f"linear_attention: feature_map must return a floating tensor, got {got}.")
-    return features.to(computed_in(x))
+    return features.to(computed_in(x.dtype))
 
 
 def _turned(
@@ -142,12 +140,7 @@ def _turned(
     frequencies: torch.Tensor | ArrayLike,
     layout: str,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    positions = on_device(
-        "linear_attention", "positions", as_positions("linear_attention", positions, q.device), q.device
-    )
-    frequencies = as_frequencies("linear_attention", frequencies)
-    if frequencies.device.type != "cpu":
-        on_device("linear_attention", "frequencies", frequencies, q.device)
+    positions, frequencies = _rotary.angle_arguments("linear_attention", "q", q, positions, frequencies)
     _linear_attention_arguments.check_turning(q.shape, k.shape)
     _rope_arguments.check(
         q.shape, positions.shape, frequencies.shape, layout, operation="linear_attention", name="the features of q"

@@ -6,8 +6,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _axes_arguments, _rope_arguments
-from posenc_lib.torch import _pairs, _turning
+from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
+from posenc_lib.torch._tensors import computed_in
 
 
 def mrope(
@@ -79,12 +80,12 @@ def mrope(
     >>> mrope(x, [time, height, width], [torch.pi / 2] * 3, sections=(1, 1, 1)).round(decimals=4) + 0
     tensor([[ 1.,  0., -1.,  0.,  1.,  0.]])
     """
-    x, positions, frequencies = _turning.arguments("mrope", x, positions, frequencies)
+    x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
     _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     places = _interleaved(sections) if interleaved else _blocks(sections)
-    angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=_turning.precision(x))
+    angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=computed_in(x.dtype))
     for along, place in zip(positions, places, strict=True):
         angles[..., place] = reduced_angles(along, frequencies[place], angles.dtype)
     return _pairs.turn(x, *_pairs.table(angles, 1.0), layout)

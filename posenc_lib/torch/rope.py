@@ -6,9 +6,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _rope_arguments
-from posenc_lib.torch import _pairs
-from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64, reduced_angles
-from posenc_lib.torch._positions import as_positions, as_tensor, extremes
+from posenc_lib.torch import _pairs, _rotary
+from posenc_lib.torch._angles import reduced_angles
+from posenc_lib.torch._tensors import computed_in
 
 
 def rope(
@@ -88,28 +88,14 @@ def rope(
     tensor([[1., 0.],
             [0., 1.]])
     """
-    x = as_tensor("rope", "x", x)
-    if not x.is_floating_point():
-        raise TypeError(f"rope: x must be floating, as its result is, got {x.dtype}.")
-    _check_device(x, positions, frequencies)
-    positions = as_positions("rope", positions, x.device)
-    frequencies = as_frequencies("rope", frequencies)
+    x, positions, frequencies = _rotary.arguments("rope", x, positions, frequencies)
     _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout)
     factor = _rope_arguments.positive_factor("rope", attention_factor)
-    precision = torch.float64 if x.dtype == torch.float64 else torch.float32
-    cos, sin = _pairs.table(reduced_angles(positions, frequencies, precision), factor)
+    cos, sin = _pairs.table(reduced_angles(positions, frequencies, computed_in(x.dtype)), factor)
     if out is None:
         return _pairs.turn(x, cos, sin, layout)
     _check_out(out, x, cos, sin)
     return _pairs.turn_into(out, x, cos, sin, layout)
-
-
-def _check_device(
-    x: torch.Tensor, positions: torch.Tensor | ArrayLike, frequencies: torch.Tensor | ArrayLike
-) -> None:
-    for name, value, elsewhere in (("positions", positions, None), ("frequencies", frequencies, "cpu")):
-        if isinstance(value, torch.Tensor) and value.device != x.device and value.device.type != elsewhere:
-            raise ValueError(f"rope: {name} are on {value.device}, x is on {x.device}. Move one to the other.")
 
 
 def _check_out(out: torch.Tensor, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> None:
@@ -125,20 +111,3 @@ def _check_out(out: torch.Tensor, x: torch.Tensor, cos: torch.Tensor, sin: torch
             "rope: out= cannot be differentiated, and one of the arguments requires a gradient. "
             "Leave out= away, or call it under torch.no_grad()."
         )
-
-
-def as_frequencies(operation: str, frequencies: torch.Tensor | ArrayLike) -> torch.Tensor:
-    """Return `frequencies` in float64, or say why they are none."""
-    frequencies = as_tensor(operation, "frequencies", frequencies, device="cpu")
-    dtype = frequencies.dtype
-    if dtype == torch.bool or dtype.is_complex:
-        raise TypeError(f"{operation}: frequencies must be integers or real numbers, got {dtype}.")
-    if dtype.is_floating_point and dtype.itemsize < 4:
-        raise TypeError(f"{operation}: frequencies are {dtype}, which turns far positions wrongly. Pass float64.")
-    if frequencies.device.type in DEVICES_WITHOUT_FLOAT64:
-        frequencies = frequencies.cpu()
-    frequencies = frequencies.to(torch.float64)
-    found = extremes(frequencies) if frequencies.device.type == "cpu" else None
-    if found:
-        _rope_arguments.check_range(operation, *found)
-    return frequencies

@@ -13,7 +13,8 @@ from posenc_lib import _rope_arguments
 from posenc_lib.torch import _pairs
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64, angles_of_turns
 from posenc_lib.torch._positions import as_positions
-from posenc_lib.torch.rope import as_frequencies
+from posenc_lib.torch._rotary import as_frequencies
+from posenc_lib.torch._tensors import as_one_kind, computed_in, one_device
 
 
 class Rope(torch.nn.Module):
@@ -91,12 +92,17 @@ class Rope(torch.nn.Module):
         Raises
         ------
         TypeError
-            q or k is not floating, or positions are no real numbers or have half precision.
+            q and k are not of one floating dtype, or positions are no real numbers or have half precision.
         ValueError
-            Shapes, dtypes or devices do not fit, or a position is not finite or too large (looked at
-            on the CPU only).
+            Shapes or devices do not fit, or a position is not finite or too large (looked at on the CPU
+            only).
         """
-        self._check(q, k, key_positions is None)
+        as_one_kind("Rope", {"q": q, "k": k})
+        if key_positions is None and q.ndim > 1 and k.ndim > 1 and q.shape[-2] != k.shape[-2]:
+            raise ValueError(
+                f"Rope: q {tuple(q.shape)} and k {tuple(k.shape)} have different numbers of tokens. "
+                "Pass key_positions too."
+            )
         table = self._table("q", q, positions)
         turned = _pairs.turn(q, *table, self.layout)
         if key_positions is None or key_positions is positions:
@@ -107,29 +113,14 @@ class Rope(torch.nn.Module):
 
     def _table(self, name: str, x: Tensor, positions: Tensor | ArrayLike | range) -> tuple[Tensor, Tensor]:
         """Return cosines and sines for x at positions, (..., n) each."""
-        if isinstance(positions, Tensor) and positions.device != x.device:
-            raise ValueError(
-                f"Rope: positions are on {positions.device}, {name} is on {x.device}. Move one to the other."
-            )
+        one_device("Rope", {"positions": positions, name: x})
         positions = as_positions("Rope", positions, x.device)
         self._check_shape(name, x, positions.shape)
-        precision = torch.float64 if x.dtype == torch.float64 else torch.float32
-        return _pairs.table(angles_of_turns(positions, self._turns, precision), self.attention_factor)
+        angles = angles_of_turns(positions, self._turns, computed_in(x.dtype))
+        return _pairs.table(angles, self.attention_factor)
 
     def _check_shape(self, name: str, x: Tensor, positions: torch.Size) -> None:
         _rope_arguments.check(x.shape, positions, self._turns.shape, self.layout, operation="Rope", name=name)
-
-    def _check(self, q: Tensor, k: Tensor, one_set_of_positions: bool) -> None:
-        if not q.is_floating_point() or q.dtype != k.dtype or q.device != k.device:
-            raise TypeError(
-                "Rope: q and k must be floating, of one dtype and on one device; "
-                f"got {q.dtype} on {q.device} and {k.dtype} on {k.device}."
-            )
-        if one_set_of_positions and q.ndim > 1 and k.ndim > 1 and q.shape[-2] != k.shape[-2]:
-            raise ValueError(
-                f"Rope: q {tuple(q.shape)} and k {tuple(k.shape)} have different numbers of tokens. "
-                "Pass key_positions too."
-            )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rope:
         """Let the frequencies follow the model to another device, but not to another dtype."""

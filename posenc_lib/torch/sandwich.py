@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from posenc_lib import _checks
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
-from posenc_lib.torch._floating import floating
 from posenc_lib.torch._relative import as_pair
+from posenc_lib.torch._tensors import floating
 from posenc_lib.torch.sinusoidal import sinusoidal
 
 

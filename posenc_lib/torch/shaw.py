@@ -8,8 +8,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
-from posenc_lib.torch._attention_tensors import as_mask, as_one_kind, computed_in, on_device, weights
-from posenc_lib.torch._positions import as_integer_positions, as_tensor
+from posenc_lib.torch._positions import as_integer_positions
+from posenc_lib.torch._tensors import as_mask, as_one_kind, computed_in, one_device
 
 
 def shaw_bias(
@@ -66,7 +66,7 @@ def shaw_bias(
     q, table = as_one_kind("shaw_bias", {"q": q, "table": table})
     clip = _shaw_shapes.clip_of_table("shaw_bias", "table", table.shape, "q", q.shape)
     rows = _rows("shaw_bias", clip, q, None, query_positions, key_positions)
-    return _bias(_scaled(q), table.to(computed_in(q)), rows).to(q.dtype)
+    return _bias(_scaled(q), table.to(computed_in(q.dtype)), rows).to(q.dtype)
 
 
 def shaw_attention(
@@ -139,7 +139,7 @@ def shaw_attention(
     q, k, v, key_table, value_table = as_one_kind(
         "shaw_attention", {"q": q, "k": k, "v": v, "key_table": key_table, "value_table": value_table}
     )
-    mask = None if mask is None else as_mask("shaw_attention", mask, q.device)
+    mask = None if mask is None else as_mask("shaw_attention", mask, q)
     _attention_shapes.check(
         "shaw_attention", q.shape, k.shape, v.shape, mask=None if mask is None else mask.shape, causal=causal
     )
@@ -149,7 +149,7 @@ def shaw_attention(
     rows = _rows("shaw_attention", clip, q, k.shape[-2], query_positions, key_positions)
     dtype, q = q.dtype, _scaled(q)
     k, v, key_table, value_table = (x.to(q.dtype) for x in (k, v, key_table, value_table))
-    shares = weights(q @ k.mT + _bias(q, key_table, rows), mask, causal)
+    shares = _weights(q @ k.mT + _bias(q, key_table, rows), mask, causal)
     by_row = shares.new_zeros((*shares.shape[:-1], len(value_table)))
     by_row = by_row.scatter_add(-1, rows.expand(shares.shape), shares)
     return (shares @ v + by_row @ value_table).to(dtype)
@@ -164,24 +164,31 @@ def _rows(
     key_positions: torch.Tensor | ArrayLike | range,
 ) -> torch.Tensor:
     """Return the row of the table for each query and key, shape (..., T, S)."""
-    m, n = (
-        on_device(operation, name, _as_integers(operation, positions, q.device), q.device)
-        for name, positions in (("query_positions", query_positions), ("key_positions", key_positions))
-    )
+    for name, positions in (("query_positions", query_positions), ("key_positions", key_positions)):
+        one_device(operation, {name: positions, "q": q})
+    m, n = (as_integer_positions(operation, p, q.device) for p in (query_positions, key_positions))
     if keys is None:
         keys = n.shape[-1] if n.dim() else 1
     _pair_positions.check(operation, q.shape, keys, m.shape, n.shape)
     return (n[..., None, :] - m[..., :, None]).clamp(-clip, clip) + clip
 
 
-def _as_integers(operation: str, positions: torch.Tensor | ArrayLike | range, device: torch.device) -> torch.Tensor:
-    return as_integer_positions(operation, as_tensor(operation, "positions", positions, device))
-
-
 def _scaled(q: torch.Tensor) -> torch.Tensor:
     """Divide q by √d: cheaper than to divide the logits."""
-    return q.to(computed_in(q)) / math.sqrt(q.shape[-1])
+    return q.to(computed_in(q.dtype)) / math.sqrt(q.shape[-1])
 
 
 def _bias(q: torch.Tensor, table: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     return (q @ table.mT).gather(-1, rows.expand(*q.shape[:-1], rows.shape[-1]))
+
+
+def _weights(logits: torch.Tensor, mask: torch.Tensor | None, causal: bool) -> torch.Tensor:
+    """Return softmax over the last axis of `logits` without what is hidden; zeros where all is."""
+    if causal:
+        past = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+        mask = past if mask is None else mask & past
+    if mask is None:
+        return logits.softmax(-1)
+    # A row of −inf alone would be NaN, and so would its gradient: such a row stays, and its weights go.
+    hidden = ~mask & mask.any(-1, keepdim=True)
+    return logits.masked_fill(hidden, float("-inf")).softmax(-1).masked_fill(~mask, 0)

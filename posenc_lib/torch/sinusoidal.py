@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from posenc_lib import _checks, _position_shapes, frequencies
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._positions import as_positions
+from posenc_lib.torch._tensors import one_device
 
 
 def sinusoidal(
@@ -128,7 +129,7 @@ class Sinusoidal(torch.nn.Module):
         if positions is None:
             positions = torch.arange(x.shape[-2], device=x.device)
         else:
-            self._check_device(x, positions)
+            one_device("Sinusoidal", {"positions": positions, "x": x})
             positions = as_positions("Sinusoidal", positions)
             self._check_shape(x, positions)
         return x + sinusoidal(positions, self.dim, base=self.base, dtype=x.dtype).to(x.device)
@@ -140,13 +141,6 @@ class Sinusoidal(torch.nn.Module):
             )
         if x.ndim < 2 or x.shape[-1] != self.dim:
             raise ValueError(f"Sinusoidal: x must be (..., T, {self.dim}), got {tuple(x.shape)}.")
-
-    def _check_device(self, x: torch.Tensor, positions: torch.Tensor | ArrayLike) -> None:
-        if isinstance(positions, torch.Tensor) and positions.device != x.device:
-            raise ValueError(
-                f"Sinusoidal: positions are on {positions.device}, x is on {x.device}. "
-                "Move one to the other."
-            )
 
     def _check_shape(self, x: torch.Tensor, positions: torch.Tensor) -> None:
         shape, tokens = tuple(positions.shape), tuple(x.shape[:-1])

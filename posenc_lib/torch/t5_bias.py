@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib.torch._positions import as_tensor
 from posenc_lib.torch._relative import as_integer_pair
+from posenc_lib.torch._tensors import as_tensor
 from posenc_lib.torch.t5_bucket import bucket_of
 
 

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _buckets
-from posenc_lib.torch._positions import as_tensor
+from posenc_lib.torch._tensors import as_tensor
 
 
 def t5_bucket(

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from posenc_lib import _checks, _token_counts
-from posenc_lib.torch._positions import as_tensor, extremes
+from posenc_lib.torch._tensors import as_tensor, extremes_on_cpu
 
 
 def positions_from_mask(mask: torch.Tensor | ArrayLike) -> torch.Tensor:
@@ -174,7 +174,7 @@ def _as_mask(mask: torch.Tensor | ArrayLike) -> torch.Tensor:
         raise ValueError(_token_counts.MASK_WITHOUT_AXIS)
     if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
         raise TypeError(_token_counts.mask_of_dtype(tensor.dtype, floating=tensor.is_floating_point()))
-    found = _extremes_on_cpu(tensor)
+    found = extremes_on_cpu(tensor, torch.int64)
     if found and not (found[0] >= 0 and found[1] <= 1):
         raise ValueError(_token_counts.mask_of_values(*found))
     return tensor.to(torch.bool)
@@ -194,12 +194,7 @@ def _as_counts(operation: str, name: str, counts: torch.Tensor | ArrayLike) -> t
     boolean = tensor.dtype == torch.bool
     if tensor.numel() and (boolean or tensor.is_floating_point() or tensor.is_complex()):
         raise TypeError(_token_counts.no_integers(operation, name, tensor.dtype, boolean=boolean))
-    found = _extremes_on_cpu(tensor)
+    found = extremes_on_cpu(tensor, torch.int64)
     if found:
         _token_counts.check_range(operation, name, *found)
     return tensor.to(torch.int64)
-
-
-def _extremes_on_cpu(tensor: torch.Tensor) -> tuple[float, ...] | None:
-    """On a GPU a look at the values would wait for it."""
-    return extremes(tensor.to(torch.int64)) if tensor.device.type == "cpu" else None

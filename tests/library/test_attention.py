@@ -286,7 +286,7 @@ def test_torch_devices():
     x = torch.eye(2)
     with pytest.raises(ValueError) as refusal:
         posenc_lib.torch.attention(x, x.to("meta"), x)
-    assert str(refusal.value) == "attention: expected one device for all, got q on cpu, k on meta, v on cpu."
+    assert str(refusal.value) == "attention: q is on cpu, k is on meta. Move one to the other."
     with pytest.raises(ValueError) as refusal:
         posenc_lib.torch.attention(x, x, x, mask=torch.ones(2, 2, dtype=torch.bool, device="meta"))
     assert str(refusal.value) == "attention: mask is on meta, q is on cpu. Move one to the other."

@@ -355,7 +355,7 @@ def test_devices():
     x, there = torch.ones(3, 4), torch.ones(3, 4, device="meta")
     with pytest.raises(ValueError) as refusal:
         posenc_lib.torch.linear_attention(x, there, x)
-    assert str(refusal.value) == "linear_attention: expected one device for all, got q on cpu, k on meta, v on cpu."
+    assert str(refusal.value) == "linear_attention: q is on cpu, k is on meta. Move one to the other."
     for name, options in (
         ("positions", {"positions": torch.arange(3, device="meta"), "frequencies": [1.0]}),
         ("frequencies", {"positions": range(3), "frequencies": torch.ones(2, device="meta")}),

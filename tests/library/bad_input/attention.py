@@ -112,12 +112,12 @@ ATTENTION = {
         refused(
             lambda pe: attend(pe, meta(2, 4)),
             ValueError,
-            "attention: expected one device for all, got q on meta, k on cpu, v on cpu.",
+            "attention: q is on meta, k is on cpu. Move one to the other.",
         ),
         refused(
             lambda pe: attend(pe, bias=meta(2, 3)),
             ValueError,
-            "attention: expected one device for all, got q on cpu, k on cpu, v on cpu, bias on meta.",
+            "attention: q is on cpu, bias is on meta. Move one to the other.",
         ),
         refused(
             lambda pe: attend(pe, mask=meta(2, 3, dtype=BOOL)),
@@ -215,7 +215,7 @@ SHAW_BIAS = {
         refused(
             lambda pe: shaw(pe, table=meta(3, 4)),
             ValueError,
-            "shaw_bias: expected one device for all, got q on cpu, table on meta.",
+            "shaw_bias: q is on cpu, table is on meta. Move one to the other.",
         ),
         *pair_devices("shaw_bias", shaw),
     ],
@@ -299,8 +299,7 @@ SHAW_ATTENTION = {
         refused(
             lambda pe: shaw_attend(pe, key_table=meta(3, 4)),
             ValueError,
-            "shaw_attention: expected one device for all, got q on cpu, k on cpu, v on cpu, key_table on meta, "
-            "value_table on cpu.",
+            "shaw_attention: q is on cpu, key_table is on meta. Move one to the other.",
         ),
         refused(
             lambda pe: shaw_attend(pe, mask=meta(2, 3, dtype=BOOL)),
@@ -374,8 +373,7 @@ TRANSFORMER_XL_BIAS = {
         refused(
             lambda pe: xl(pe, u=meta(1, 4)),
             ValueError,
-            "transformer_xl_bias: expected one device for all, got q on cpu, k on cpu, content_bias on meta, "
-            "position_bias on cpu, position_weight on cpu.",
+            "transformer_xl_bias: q is on cpu, content_bias is on meta. Move one to the other.",
         ),
         *pair_devices("transformer_xl_bias", xl),
     ],
@@ -484,7 +482,7 @@ LINEAR_ATTENTION = {
         refused(
             lambda pe: linear(pe, meta(2, 4)),
             ValueError,
-            "linear_attention: expected one device for all, got q on meta, k on cpu, v on cpu.",
+            "linear_attention: q is on meta, k is on cpu. Move one to the other.",
         ),
         refused(
             lambda pe: linear(pe, positions=meta(2), frequencies=[1.0]),

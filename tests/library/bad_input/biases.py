@@ -321,7 +321,7 @@ KERPLE_BIAS = {
         refused(
             lambda pe: kerple(pe, r1=meta(2), r2=ones(2)),
             ValueError,
-            "kerple_bias: expected one device for all, got r1 on meta, r2 on cpu.",
+            "kerple_bias: r1 is on meta, r2 is on cpu. Move one to the other.",
         ),
         refused(
             lambda pe: kerple(pe, meta(2), r1=ones(2), r2=ones(2)),

@@ -519,21 +519,20 @@ ROPE_MODULE = {
         *each(
             module,
             TypeError,
-            "Rope: q and k must be floating, of one dtype and on one device; got torch.",
+            "Rope: expected one floating dtype for all, got q torch.",
             *(ones(1, 4, dtype=int), ones(1, 4, dtype=bool)),
         ),
         refused(
             lambda pe: module(pe, ones(1, 4, dtype=np.float32), ones(1, 4)),
             TypeError,
-            "Rope: q and k must be floating, of one dtype and on one device; got torch.float32 on cpu and "
-            "torch.float64",
+            "Rope: expected one floating dtype for all, got q torch.float32, k torch.float64.",
         ),
     ],
     DEVICES: [
         refused(
             lambda pe: module(pe, meta(1, 4), ones(1, 4)),
-            TypeError,
-            "Rope: q and k must be floating, of one dtype and on one device; got torch.float64 on meta and",
+            ValueError,
+            "Rope: q is on meta, k is on cpu. Move one to the other.",
         ),
         refused(
             lambda pe: module(pe, ones(1, 4), positions=meta(1)),
