@@ -45,8 +45,8 @@ _OWN = mistakes(
     (
         "turned backwards",
         "sign",
-        "The key is turned by −rθ. Its logit is largest when it stands `offset` positions after the query: at position "
-        "n a key turns by nθ on top, and before the query n is the smaller one, so that the key must be ahead.",
+        "The key is turned by −rθ, and its logit is largest when it stands `offset` positions after the query. Before "
+        "the query RoPE turns a key less than the query, by rθ: to point the same way, the key needs that much more.",
         {"sign": -1.0},
     ),
     (

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posenc_lib import check
+from posenc_lib import check, frequencies
 from posenc_lib import numpy as pe
 
 ONCE = hypothesis.settings(deadline=None, derandomize=True, database=None, max_examples=30)
-
 
 
 def _attention_inputs(seed):
@@ -124,8 +123,8 @@ def test_every_version_in_the_bank_is_named(method):
             assert getattr(check, method)(reader(exercise, mistake.knobs)).diagnosis == mistake.name
 
 
-# Where pairs are many, every third or fifth is tried: they are spread over all mistakes.
-STRIDE = {"sinusoidal": 3, "causal_attention": 3, "rope": 5}
+# Where pairs are many, every third, fifth or seventh is tried: they are spread over all mistakes.
+STRIDE = {"sinusoidal": 3, "causal_attention": 3, "rope": 5, "rope_logits": 3, "pointing_key": 5, "rotated_values": 7}
 # Of all pairs, the share that is named exactly; the rest are one function under two names, or unknown.
 EXACT = {
     "alibi": 0.95,
@@ -178,6 +177,7 @@ RIGHT = {
     "sinusoidal": lambda positions, dim: pe.sinusoidal(positions, dim),
     "attention": _attention,
     "causal_attention": lambda q, k, v: pe.attention(q, k, v, causal=True),
+    "rope": lambda x, positions: pe.rope(x, positions, frequencies.rope(x.shape[-1], base=10000.0)),
 }
 
 
