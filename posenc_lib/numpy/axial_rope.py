@@ -3,13 +3,18 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _axes_arguments
+from posenc_lib import _axes_arguments, _rope_arguments
 from posenc_lib.numpy import _rotary
 from posenc_lib.numpy._pairs import turn
 
 
 def axial_rope(
-    x: ArrayLike, positions: ArrayLike, frequencies: ArrayLike, *, layout: str = "interleaved"
+    x: ArrayLike,
+    positions: ArrayLike,
+    frequencies: ArrayLike,
+    *,
+    layout: str = "interleaved",
+    attention_factor: float = 1.0,
 ) -> NDArray[np.float64]:
     """Turn the pairs of x in A blocks of n, pair i of block a by θ_i times the token's position on axis a.
 
@@ -41,6 +46,8 @@ def axial_rope(
     layout : str
         Which dimensions are a pair: "interleaved" (2i, 2i + 1) or "half" (i, i + A · n), i counting
         through all blocks.
+    attention_factor : float
+        Multiplies what turns, as in `rope`; above 0.
 
     Returns
     -------
@@ -50,10 +57,12 @@ def axial_rope(
     Raises
     ------
     TypeError
-        An array holds no real numbers, or positions or frequencies are float16.
+        An array holds no real numbers, positions or frequencies are float16, or `attention_factor` is no
+        number.
     ValueError
         The shapes do not fit (with the axes last, say), there is no frequency, a position or
-        frequency is not finite or too large, or the layout is unknown.
+        frequency is not finite or too large, the layout is unknown, or `attention_factor` is not finite
+        and above 0.
 
     References
     ----------
@@ -71,8 +80,9 @@ def axial_rope(
     """
     x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
     _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _rope_arguments.positive_factor("axial_rope", attention_factor)
     ladders = np.broadcast_to(frequencies, (len(positions), frequencies.shape[-1]))
     angles = np.concatenate(
         [along[..., None] * theta for along, theta in zip(positions, ladders, strict=True)], axis=-1
     )
-    return turn(x, np.cos(angles), np.sin(angles), layout)
+    return turn(x, factor * np.cos(angles), factor * np.sin(angles), layout)

@@ -18,6 +18,7 @@ def mrope(
     sections: Sequence[int],
     interleaved: bool = False,
     layout: str = "half",
+    attention_factor: float = 1.0,
 ) -> NDArray[np.float64]:
     """Turn pair i of x by its frequency θ_i times the token's position on the one axis that pair i belongs to.
 
@@ -49,6 +50,9 @@ def mrope(
         How the axes share out the pairs; see above.
     layout : str
         Which dimensions are a pair: "half" (i, i + n), as in Qwen, or "interleaved" (2i, 2i + 1).
+    attention_factor : float
+        Multiplies what turns, as in `rope`; above 0. Qwen2.5-VL asks for one where YaRN
+        extends its context.
 
     Returns
     -------
@@ -58,11 +62,12 @@ def mrope(
     Raises
     ------
     TypeError
-        An array holds no real numbers, positions or frequencies are float16, or sections are no integers.
+        An array holds no real numbers, positions or frequencies are float16, sections are no integers,
+        or `attention_factor` is no number.
     ValueError
         The shapes do not fit (with the axes last, say), sections do not sum to n or, interleaved,
         leave an axis too few pairs, there is no frequency, a position or frequency is not
-        finite or too large, or the layout is unknown.
+        finite or too large, the layout is unknown, or `attention_factor` is not finite and above 0.
 
     References
     ----------
@@ -80,10 +85,11 @@ def mrope(
     x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
     _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
+    factor = _rope_arguments.positive_factor("mrope", attention_factor)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     axis = _axis_of_each_pair(sections, interleaved)
     angles = np.moveaxis(positions[axis], 0, -1) * frequencies
-    return turn(x, np.cos(angles), np.sin(angles), layout)
+    return turn(x, factor * np.cos(angles), factor * np.sin(angles), layout)
 
 
 def _axis_of_each_pair(sections: tuple[int, ...], interleaved: bool) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _axes_arguments
+from posenc_lib import _axes_arguments, _rope_arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._tensors import computed_in
@@ -15,6 +15,7 @@ def axial_rope(
     frequencies: torch.Tensor | ArrayLike,
     *,
     layout: str = "interleaved",
+    attention_factor: float = 1.0,
 ) -> torch.Tensor:
     """Turn the pairs of x in A blocks of n, pair i of block a by θ_i times the token's position on axis a.
 
@@ -48,6 +49,8 @@ def axial_rope(
     layout : str
         Which dimensions are a pair: "interleaved" (2i, 2i + 1) or "half" (i, i + A · n), i counting
         through all blocks.
+    attention_factor : float
+        Multiplies what turns, as in `rope`; above 0.
 
     Returns
     -------
@@ -57,11 +60,12 @@ def axial_rope(
     Raises
     ------
     TypeError
-        `x` is not floating, or positions or frequencies are no real numbers or have half precision.
+        `x` is not floating, positions or frequencies are no real numbers or have half precision, or
+        `attention_factor` is no number.
     ValueError
         The shapes do not fit (with the axes last, say), devices differ, there is no frequency, the
-        layout is unknown, or a position or frequency is not finite or too large (looked at on the CPU
-        only).
+        layout is unknown, `attention_factor` is not finite and above 0, or a position or frequency is not
+        finite or too large (looked at on the CPU only).
 
     References
     ----------
@@ -79,8 +83,9 @@ def axial_rope(
     """
     x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
     _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _rope_arguments.positive_factor("axial_rope", attention_factor)
     ladders, dtype = frequencies.expand(len(positions), -1), computed_in(x.dtype)
     angles = torch.cat(
         [reduced_angles(along, theta, dtype) for along, theta in zip(positions, ladders, strict=True)], dim=-1
     )
-    return _pairs.turn(x, *_pairs.table(angles, 1.0), layout)
+    return _pairs.turn(x, *_pairs.table(angles, factor), layout)

@@ -19,6 +19,7 @@ def mrope(
     sections: Sequence[int],
     interleaved: bool = False,
     layout: str = "half",
+    attention_factor: float = 1.0,
 ) -> torch.Tensor:
     """Turn pair i of x by its frequency θ_i times the token's position on the one axis that pair i belongs to.
 
@@ -51,6 +52,9 @@ def mrope(
         How the axes share out the pairs; see above.
     layout : str
         Which dimensions are a pair: "half" (i, i + n), as in Qwen, or "interleaved" (2i, 2i + 1).
+    attention_factor : float
+        Multiplies what turns, as in `rope`; above 0. Qwen2.5-VL asks for one where YaRN
+        extends its context.
 
     Returns
     -------
@@ -60,12 +64,13 @@ def mrope(
     Raises
     ------
     TypeError
-        `x` is not floating, positions or frequencies are no real numbers or have half precision, or
-        sections are no integers.
+        `x` is not floating, positions or frequencies are no real numbers or have half precision,
+        sections are no integers, or `attention_factor` is no number.
     ValueError
         The shapes do not fit (with the axes last, say), devices differ, sections do not sum to n or,
-        interleaved, leave an axis too few pairs, there is no frequency, the layout is unknown, or a
-        position or frequency is not finite or too large (looked at on the CPU only).
+        interleaved, leave an axis too few pairs, there is no frequency, the layout is unknown,
+        `attention_factor` is not finite and above 0, or a position or frequency is not finite or too
+        large (looked at on the CPU only).
 
     References
     ----------
@@ -83,12 +88,13 @@ def mrope(
     x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
     _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
     sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
+    factor = _rope_arguments.positive_factor("mrope", attention_factor)
     _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
     places = _interleaved(sections) if interleaved else _blocks(sections)
     angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=computed_in(x.dtype))
     for along, place in zip(positions, places, strict=True):
         angles[..., place] = reduced_angles(along, frequencies[place], angles.dtype)
-    return _pairs.turn(x, *_pairs.table(angles, 1.0), layout)
+    return _pairs.turn(x, *_pairs.table(angles, factor), layout)
 
 
 def _blocks(sections: tuple[int, ...]) -> list[slice]:

@@ -26,7 +26,7 @@ def rope(
     only how far apart they stand. Differentiable any number of times, in both modes, in `x`, and in
     `positions` and `frequencies` where they are floating tensors that ask for it; the gradient of x
     is the gradient that arrives, turned back, and x is not kept for it. The transforms of torch.func
-    work too.
+    work too, without `out`.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def rope(
         Where the result is written: of x's shape, dtype and device. It may be x itself, which then
         turns in place; if it overlaps x in another way, x is copied first. No result is allocated,
         but "half" in place copies half of what turns, and half precision turns in a float32 copy.
-        As with PyTorch's own `out`, nothing may require a gradient, unless under `torch.no_grad()`.
+        As with PyTorch's own `out`, nothing may require a gradient, unless under `torch.no_grad()`;
+        and it does not work inside `torch.func.vmap`, which has no storage to write to.
 
     Returns
     -------

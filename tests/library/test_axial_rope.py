@@ -43,12 +43,14 @@ def dinov3(q, k):
     return dino.apply_rotary_pos_emb(q, k, cos, sin), coordinates * 2 * torch.pi, rotary.inv_freq, "half"
 
 
-def pixtral(q, k):
+def pixtral(q, k, factor=1.0):
     from transformers import PixtralVisionConfig
     from transformers.models.pixtral import modeling_pixtral as pixtral
 
     config = PixtralVisionConfig(hidden_size=2 * q.shape[-1], num_attention_heads=2, head_dim=q.shape[-1])
-    table = pixtral.PixtralVisionRotaryEmbedding(config)(q, torch.tensor(GRID.T))
+    rotary = pixtral.PixtralVisionRotaryEmbedding(config)
+    rotary.attention_scaling *= factor
+    table = rotary(q, torch.tensor(GRID.T))
     turned = pixtral.apply_rotary_pos_emb(q, k, *table, unsqueeze_dim=0)
     theta = frequencies.rope(q.shape[-1], base=config.rope_parameters["rope_theta"])
     return turned, GRID, theta.reshape(-1, 2).T, "half"
@@ -91,7 +93,15 @@ def rotary_embedding_torch(q, k):
     return [apply_rotary_emb(angles, x, freqs_seq_dim=0) for x in (q, k)], GRID, rotary.freqs, "interleaved"
 
 
-@pytest.mark.parametrize("model", [dinov3, pixtral, qwen2_vl_images, llama4_images, rotary_embedding_torch])
+def pixtral_scaled(q, k):
+    return pixtral(q, k, factor=SCALING)
+
+
+SCALING = 1.25
+MODELS = [dinov3, pixtral, pixtral_scaled, qwen2_vl_images, llama4_images, rotary_embedding_torch]
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("dim", [16, 64])
 def test_production_models_at_applied_queries_and_keys(twin, model, dim):
     given_ = tuple(single(x) for x in draw(2, 2, 15, dim))
@@ -102,7 +112,10 @@ def test_production_models_at_applied_queries_and_keys(twin, model, dim):
     positions, theta = (np.asarray(torch.as_tensor(a).detach(), np.float64) for a in (positions, theta))
     for x, expected in zip(given_, theirs, strict=True):
         x = twin.array(x.numpy())
-        found = twin.pe.axial_rope(x, twin.array(positions), twin.array(theta), layout=layout)
+        factor = SCALING if model is pixtral_scaled else 1.0
+        found = twin.pe.axial_rope(
+            x, twin.array(positions), twin.array(theta), layout=layout, attention_factor=factor
+        )
         assert np.allclose(found, expected, rtol=0, atol=1e-5)  # their angles are float32
 
 
@@ -141,10 +154,20 @@ def test_pair_by_pair_to_50_digits(twin, theta, layout, dim):
     assert found[:, 12:].tobytes() == x[:, 12:].tobytes()
 
 
-def test_pairs_side_by_side_unless_said_otherwise(twin):
+@pytest.mark.parametrize("layout", ["half", "interleaved"])
+def test_the_factor_multiplies_what_turns_alone(twin, layout):
+    x, positions = twin.array(draw(5, 15)), twin.array(FAR)
+    turned = np.asarray(twin.pe.axial_rope(x, positions, THETA, layout=layout))
+    found = np.asarray(twin.pe.axial_rope(x, positions, THETA, layout=layout, attention_factor=1.25))
+    assert np.allclose(found[:, :12], 1.25 * turned[:, :12], rtol=0, atol=1e-14)
+    assert np.array_equal(found[:, 12:], x[:, 12:])
+
+
+def test_what_holds_unless_said_otherwise(twin):
     x, positions = twin.array(draw(5, 12)), twin.array(FAR)
     plain = twin.pe.axial_rope(x, positions, THETA)
-    assert np.array_equal(plain, twin.pe.axial_rope(x, positions, THETA, layout="interleaved"))
+    said = twin.pe.axial_rope(x, positions, THETA, layout="interleaved", attention_factor=1)
+    assert np.array_equal(plain, said)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])

@@ -82,6 +82,28 @@ def test_production_models_at_applied_queries_and_keys(twin, model, sections, se
         assert np.allclose(found, expected, rtol=0, atol=2e-5)  # their angles are float32
 
 
+def test_yarn_s_factor_as_qwen_2_5_vl_applies_it(twin):
+    """Its context extended: transformers multiplies cosines and sines by what it calls attention_scaling."""
+    from transformers import Qwen2_5_VLTextConfig
+    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as qwen
+
+    rope = {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0, "original_max_position_embeddings": 32768}
+    config = Qwen2_5_VLTextConfig(
+        hidden_size=256, num_attention_heads=2, max_position_embeddings=131072,
+        rope_parameters={**rope, "mrope_section": [16, 24, 24]},
+    )  # fmt: skip
+    q, k, positions = *draw(2, 2, 3, 30, 128), grid(seed=11)
+    rotary = qwen.Qwen2_5_VLRotaryEmbedding(config)
+    theirs = qwen.apply_rotary_pos_emb(*map(torch.tensor, (q, k)), *rotary(torch.tensor(q), torch.tensor(positions)))
+    theta, factor = frequencies.yarn(128, base=1e6, factor=4.0, original_length=32768), rotary.attention_scaling
+    assert factor > 1.1
+    for x, expected in zip((q, k), theirs, strict=True):
+        found = twin.pe.mrope(
+            twin.array(x), twin.array(positions[:, :, None, :]), theta, sections=(16, 24, 24), attention_factor=factor
+        )
+        assert np.allclose(found, expected, rtol=0, atol=2e-5)  # their angles are float32
+
+
 # The definition
 
 
@@ -120,10 +142,19 @@ def test_pair_by_pair_to_50_digits(twin, sections, interleaved, layout, dim):
     assert found[:, 12:].tobytes() == x[:, 12:].tobytes()
 
 
+@pytest.mark.parametrize("settings", [{}, {"interleaved": True, "sections": (2, 2, 2), "layout": "interleaved"}])
+def test_the_factor_multiplies_what_turns_alone(twin, settings):
+    x, positions, settings = twin.array(draw(5, 15)), twin.array(FAR), {"sections": SECTIONS, **settings}
+    turned = np.asarray(twin.pe.mrope(x, positions, THETA, **settings))
+    found = np.asarray(twin.pe.mrope(x, positions, THETA, **settings, attention_factor=1.25))
+    assert np.allclose(found[:, :12], 1.25 * turned[:, :12], rtol=0, atol=1e-14)
+    assert np.array_equal(found[:, 12:], x[:, 12:])
+
+
 def test_what_holds_unless_said_otherwise(twin):
     x, positions = twin.array(draw(5, 12)), twin.array(FAR)
     plain = twin.pe.mrope(x, positions, THETA, sections=SECTIONS)
-    said = twin.pe.mrope(x, positions, THETA, sections=SECTIONS, interleaved=False, layout="half")
+    said = twin.pe.mrope(x, positions, THETA, sections=SECTIONS, interleaved=False, layout="half", attention_factor=1)
     assert np.array_equal(plain, said)
 
 

@@ -36,7 +36,7 @@ CALLS = {
     "axial_rope": [
         ((X, np.arange(8).reshape(2, 4), [0.7]), {}),
         ((X, np.arange(24).reshape(2, 3, 1, 4), np.array([[1.0], [-0.1]])), {"layout": "half"}),
-        ((X, np.arange(12).reshape(3, 4) / 3, [1.0]), {"layout": "interleaved"}),
+        ((X, np.arange(12).reshape(3, 4) / 3, [1.0]), {"layout": "interleaved", "attention_factor": 1.25}),
     ],
     "convert_layout": [
         ((X[0, 0].T, 1), {"source": "interleaved", "target": "half"}),
@@ -69,6 +69,7 @@ CALLS = {
         ((X, np.arange(12).reshape(3, 4), [1.0, 0.1, 0.01]), {"sections": (1, 1, 1)}),
         ((X, np.arange(24).reshape(2, 3, 1, 4), np.array([1.0, -0.1])), {"sections": [1, 1], "layout": "interleaved"}),
         ((X, np.arange(8).reshape(2, 4) / 3, [1.0, 0.1, 0.01]), {"sections": (2, 1), "interleaved": True}),
+        ((X, np.arange(8).reshape(2, 4), [1.0, 0.1]), {"sections": (1, 1), "attention_factor": 1.25}),
     ],
     "packed_mask": [(([3, 0, 2],), {}), ((np.array([4]),), {})],
     "positions_after": [((5, 3), {}), ((np.array([[1, 2], [3, 4]]), 2), {})],

@@ -11,7 +11,6 @@ from tests.library.bad_input.cells import (
     FREQUENCIES,
     HEADS,
     NAME,
-    NO_FACTOR,
     NO_FREQUENCIES,
     ODD,
     POSITIONS,
@@ -238,7 +237,11 @@ AXIAL_ROPE = {
     EMPTY: [answered(lambda pe: pe.axial_rope(ones(0, 4), [[], []], [1.0]), (0, 4))],
     HEADS: [answered(lambda pe: pe.axial_rope(ones(2, 0, 3, 4), [range(3)] * 2, [1.0]), (2, 0, 3, 4))],
     NAME: layouts("axial_rope", lambda pe, layout: pe.axial_rope(ones(1, 4), [[0], [0]], [1.0], layout=layout)),
-    FACTOR: NO_FACTOR,
+    FACTOR: not_above_zero(
+        "axial_rope",
+        "attention_factor",
+        lambda pe, factor: pe.axial_rope(ones(1, 4), [[0], [0]], [1.0], attention_factor=factor),
+    ),
 }
 
 
@@ -301,7 +304,11 @@ MROPE = {
     ],
     HEADS: [answered(lambda pe: mrope(pe, ones(2, 0, 3, 4), [range(3)] * 2), (2, 0, 3, 4))],
     NAME: layouts("mrope", lambda pe, layout: mrope(pe, ones(1, 4), layout=layout)),
-    FACTOR: [  # which is here the share of the pairs that an axis gets
+    FACTOR: [
+        *not_above_zero(
+            "mrope", "attention_factor", lambda pe, factor: mrope(pe, ones(1, 4), attention_factor=factor)
+        ),
+        # and the share of the pairs that an axis gets
         refused(
             lambda pe: mrope(pe, ones(1, 4), sections=(2, 2)),
             ValueError,
