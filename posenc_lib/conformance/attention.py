@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.conformance.calling import Callee, Refused, choose_library
 from posenc_lib.conformance.report import FAILED, NOT_TESTED, PASSED, WARNING, Finding, Report
 from posenc_lib.conformance.subject import Floats, NotTested, failed, gap, judged, passed, run
@@ -100,8 +100,8 @@ def attention(fn: Callable[..., Any], *, head_dim: int = 32, heads: int = 4, arr
     >>> conformance.attention(attend).passed
     True
     """
-    dim = _checks.even_dim("conformance.attention", head_dim)
-    heads = _checks.integer("conformance.attention", "heads", heads, at_least=2)
+    dim = scalars.even_dim("conformance.attention", head_dim)
+    heads = scalars.integer("conformance.attention", "heads", heads, at_least=2)
 
     def attempt(library: str) -> Floats:
         subject = Attention(Callee(fn, library, NAMES), dim, heads)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.conformance import kernels
 from posenc_lib.conformance.calling import Callee, Refused, choose_library
 from posenc_lib.conformance.report import FAILED, NOT_TESTED, PASSED, WARNING, Finding, Report
@@ -83,8 +83,8 @@ def bias(
     'far keys are favoured'
     """
     if heads is not None:
-        heads = _checks.integer("conformance.bias", "heads", heads, at_least=1)
-    max_position = _checks.integer("conformance.bias", "max_position", max_position, at_least=1)
+        heads = scalars.integer("conformance.bias", "heads", heads, at_least=1)
+    max_position = scalars.integer("conformance.bias", "max_position", max_position, at_least=1)
     arguments = ("query_positions", "key_positions")
     library = choose_library(fn, array, lambda name: Callee(fn, name, arguments)(np.arange(5), np.arange(5)))
     subject = Bias(Callee(fn, library, arguments), facts={"arrays": library})

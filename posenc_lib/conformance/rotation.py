@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.conformance import precision, sequences, structure, turns
 from posenc_lib.conformance.calling import Callee, Refused, choose_library
 from posenc_lib.conformance.report import FAILED, NOT_TESTED, Finding, Report
@@ -126,9 +126,9 @@ def _subject(
     max_position: int,
     array: str | None,
 ) -> Rotation:
-    dim = _checks.even_dim("conformance.rotation", head_dim)
-    heads = _checks.integer("conformance.rotation", "heads", heads, at_least=2)
-    max_position = _checks.integer("conformance.rotation", "max_position", max_position, at_least=1)
+    dim = scalars.even_dim("conformance.rotation", head_dim)
+    heads = scalars.integer("conformance.rotation", "heads", heads, at_least=2)
+    max_position = scalars.integer("conformance.rotation", "max_position", max_position, at_least=1)
     if layout not in LAYOUTS:
         raise ValueError(
             f"conformance.rotation: layout must be 'interleaved', 'half' or None (find out), got {layout!r}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 
 
 def number(operation: str, name: str, value: object) -> float:
@@ -42,12 +42,12 @@ def scale(operation: str, value: object, name: str = "factor") -> float:
 
 def length(operation: str, name: str, value: int, *, at_least: int = 1) -> int:
     """Return a number of positions as an int."""
-    return _checks.integer(operation, name, value, at_least=at_least)
+    return scalars.integer(operation, name, value, at_least=at_least)
 
 
 def dim_of_two_pairs(operation: str, dim: int) -> int:
     """Return `dim`, at least 4, for rules that leave the first pair alone and divide the last."""
-    found = _checks.even_dim(operation, dim)
+    found = scalars.even_dim(operation, dim)
     if found < 4:
         raise ValueError(
             f"{operation}: dim must be at least 4, because the rule keeps the first pair and divides the last "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies._rope import rope
 
 
@@ -46,8 +46,8 @@ def axial(dim: int, *, base: float, axes: int = 2) -> NDArray[np.float64]:
     array([1. , 0.1])
     """
     operation = "frequencies.axial"
-    axes = _checks.integer(operation, "axes", axes, at_least=1)
-    dim = _checks.even_dim(operation, dim)
+    axes = scalars.integer(operation, "axes", axes, at_least=1)
+    dim = scalars.even_dim(operation, dim)
     if dim % (2 * axes):
         smaller = dim - dim % (2 * axes)
         use = f"{smaller} or {smaller + 2 * axes}" if smaller else str(2 * axes)
@@ -55,4 +55,4 @@ def axial(dim: int, *, base: float, axes: int = 2) -> NDArray[np.float64]:
             f"{operation}: dim must be a multiple of 2 · axes = {2 * axes}, so that every axis gets whole "
             f"pairs; got {dim}. Use {use}."
         )
-    return rope(dim // axes, base=_checks.base_of_frequencies(operation, base))
+    return rope(dim // axes, base=scalars.base_of_frequencies(operation, base))

@@ -6,7 +6,7 @@ import os
 import types
 from collections.abc import Mapping
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _hf_dims, _hf_files, _hf_layers, _hf_parameters, _hf_rules, _layouts
 from posenc_lib.frequencies._hf_files import Config
 from posenc_lib.frequencies._spec import RotarySpec
@@ -123,7 +123,7 @@ def from_hf_config(
         fraction=_hf_dims.fraction_of(operation, read, layer.parameters) if kind == "proportional" else 1.0,
         outer_length=_whole(operation, read, "original_max_position_embeddings"),
         max_length=_whole(operation, read, "max_position_embeddings", "n_positions"),
-        length=None if length is None else _checks.integer(operation, "length", length, at_least=1),
+        length=None if length is None else scalars.integer(operation, "length", length, at_least=1),
         notes=notes,
     )
     return _spec(case, read, kind, head_dim, layer_type)
@@ -186,13 +186,13 @@ def _base_of(
         stated["rope_parameters' rope_theta"] = layer.parameters["rope_theta"]
     bases = {key: _hf_parameters.number(operation, key, value) for key, value in stated.items()}
     if given is not None:
-        bases["the argument base"] = _checks.base_of_frequencies(operation, given)
+        bases["the argument base"] = scalars.base_of_frequencies(operation, given)
     if len(set(bases.values())) > 1:
         said = ", ".join(f"{key} is {value:g}" for key, value in bases.items())
         raise ValueError(f"{operation}: the base is contradictory: {said}.")
     if not bases:
         raise ValueError(_missing_base(operation, config, layer_type))
-    return _checks.base_of_frequencies(operation, next(iter(bases.values())))
+    return scalars.base_of_frequencies(operation, next(iter(bases.values())))
 
 
 def _missing_base(operation: str, config: Config, layer_type: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments
 from posenc_lib.frequencies._rope import rope
 
@@ -47,5 +47,5 @@ def linear(dim: int, *, base: float, factor: float) -> NDArray[np.float64]:
     array([0.125  , 0.00125])
     """
     operation = "frequencies.linear"
-    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    ladder = rope(scalars.even_dim(operation, dim), base=scalars.base_of_frequencies(operation, base))
     return ladder / _arguments.scale(operation, factor)

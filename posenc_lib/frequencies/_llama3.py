@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments, _by_parts
 from posenc_lib.frequencies._rope import rope
 
@@ -65,7 +65,7 @@ def llama3(
     array([1.     , 0.00125])
     """
     operation = "frequencies.llama3"
-    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    ladder = rope(scalars.even_dim(operation, dim), base=scalars.base_of_frequencies(operation, base))
     factor = _arguments.scale(operation, factor)
     original_length = _arguments.length(operation, "original_length", original_length)
     low, high = _arguments.ascending(

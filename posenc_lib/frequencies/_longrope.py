@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments
 from posenc_lib.frequencies._rope import rope
 
@@ -51,7 +51,7 @@ def longrope(dim: int, *, base: float, factors: ArrayLike) -> NDArray[np.float64
     array([1.    , 0.0025])
     """
     operation = "frequencies.longrope"
-    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    ladder = rope(scalars.even_dim(operation, dim), base=scalars.base_of_frequencies(operation, base))
     return ladder / _divisors(operation, factors, len(ladder))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments
 
 
@@ -54,7 +54,7 @@ def ntk(dim: int, *, base: float, factor: float) -> NDArray[np.float64]:
     """
     operation = "frequencies.ntk"
     dim = _arguments.dim_of_two_pairs(operation, dim)
-    return _stretched(dim, _checks.base_of_frequencies(operation, base), _arguments.scale(operation, factor))
+    return _stretched(dim, scalars.base_of_frequencies(operation, base), _arguments.scale(operation, factor))
 
 
 def dynamic_ntk(
@@ -105,7 +105,7 @@ def dynamic_ntk(
     """
     operation = "frequencies.dynamic_ntk"
     dim = _arguments.dim_of_two_pairs(operation, dim)
-    base = _checks.base_of_frequencies(operation, base)
+    base = scalars.base_of_frequencies(operation, base)
     factor = _arguments.scale(operation, factor)
     original_length = _arguments.length(operation, "original_length", original_length)
     length = _arguments.length(operation, "length", length)

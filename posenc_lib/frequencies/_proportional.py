@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments
 from posenc_lib.frequencies._rope import rope
 
@@ -51,7 +51,7 @@ def proportional(dim: int, *, base: float, fraction: float, factor: float = 1.0)
     array([1. , 0.1, 0. , 0. ])
     """
     operation = "frequencies.proportional"
-    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    ladder = rope(scalars.even_dim(operation, dim), base=scalars.base_of_frequencies(operation, base))
     fraction = _arguments.number(operation, "fraction", fraction)
     if not 0 <= fraction <= 1:
         raise ValueError(f"{operation}: fraction must be from 0 to 1, got {fraction}.")

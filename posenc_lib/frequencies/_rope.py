@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 
 __all__ = ["rope"]
 
@@ -44,7 +44,7 @@ def rope(dim: int, *, base: float) -> NDArray[np.float64]:
     >>> rope(4, base=10000.0)
     array([1.  , 0.01])
     """
-    dim = _checks.even_dim("frequencies.rope", dim)
-    base = _checks.base_of_frequencies("frequencies.rope", base)
+    dim = scalars.even_dim("frequencies.rope", dim)
+    base = scalars.base_of_frequencies("frequencies.rope", base)
     # float64 said aloud: torch.compile traces NumPy with integers that divide to float32.
     return base ** (-np.arange(0, dim, 2, dtype=np.float64) / dim)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _arguments, _by_parts
 from posenc_lib.frequencies._rope import rope
 
@@ -88,7 +88,7 @@ def yarn(
     array([1.    , 1.    , 0.2808, 0.125 ])
     """
     operation = "frequencies.yarn"
-    ladder = rope(_checks.even_dim(operation, dim), base=_checks.base_of_frequencies(operation, base))
+    ladder = rope(scalars.even_dim(operation, dim), base=scalars.base_of_frequencies(operation, base))
     factor = _arguments.scale(operation, factor)
     original_length = _arguments.length(operation, "original_length", original_length)
     slow, fast = _arguments.ascending(operation, "beta_slow", beta_slow, "beta_fast", beta_fast)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _attention_shapes
+from posenc_lib import _arguments
 
 
 def as_real(operation: str, name: str, array: ArrayLike) -> NDArray[np.float64]:
@@ -13,7 +13,7 @@ def as_real(operation: str, name: str, array: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(array)
     kind = array.dtype.kind
     if kind not in "iuf":
-        hint = _attention_shapes.BOOLEAN_BIAS if kind == "b" and name == "bias" else ""
+        hint = _arguments.attention.BOOLEAN_BIAS if kind == "b" and name == "bias" else ""
         raise TypeError(f"{operation}: {name} must hold real numbers, got dtype {array.dtype}.{hint}")
     return array.astype(np.float64, copy=False)
 
@@ -22,7 +22,7 @@ def as_mask(operation: str, mask: ArrayLike) -> NDArray[np.bool_]:
     """Return `mask` as a boolean array, or say why it is none: 1 and 0 have been used both ways."""
     array = np.asarray(mask)
     if array.dtype != np.bool_:
-        raise TypeError(_attention_shapes.wrong_mask(operation, array.dtype, array.dtype.kind == "f"))
+        raise TypeError(_arguments.attention.wrong_mask(operation, array.dtype, array.dtype.kind == "f"))
     return array.astype(np.bool_, copy=False)
 
 

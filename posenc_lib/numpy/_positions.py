@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Above this, float64 no longer tells one integer from the next.
-LARGEST_EXACT = 2**53
+from posenc_lib import _arguments
 
 
 def as_positions(operation: str, positions: ArrayLike) -> NDArray[np.float64]:
@@ -14,19 +13,11 @@ def as_positions(operation: str, positions: ArrayLike) -> NDArray[np.float64]:
     positions = np.asarray(positions)
     kind = positions.dtype.kind
     if positions.dtype == np.float16:
-        raise TypeError(
-            f"{operation}: positions are float16, which cannot tell 2048 from 2049. "
-            "Pass integers, float32 or float64."
-        )
+        raise TypeError(_arguments.positions.low_precision(operation, positions.dtype, 2048))
     if kind not in "iuf":
-        raise TypeError(
-            f"{operation}: positions must be integers or real numbers, got dtype {positions.dtype}."
-        )
-    if positions.size and not np.all(np.abs(positions.astype(np.float64)) < LARGEST_EXACT):
-        raise ValueError(
-            f"{operation}: positions must be finite and below 2**53 in size, where float64 still "
-            f"counts in ones; got values from {positions.min()} to {positions.max()}."
-        )
+        raise TypeError(_arguments.positions.not_real(operation, positions.dtype))
+    if positions.size:
+        _arguments.positions.check_range(operation, positions.min(), positions.max())
     return positions.astype(np.float64)
 
 
@@ -36,8 +27,5 @@ def as_integer_positions(operation: str, positions: ArrayLike) -> NDArray[np.int
     if positions.size == 0:
         return positions.astype(np.int64)
     if positions.dtype.kind not in "iu":
-        raise TypeError(
-            f"{operation}: a table has rows at integer positions only, got dtype {positions.dtype}. "
-            "Fractional positions need a formula, such as sinusoidal."
-        )
+        raise TypeError(_arguments.positions.no_rows(operation, positions.dtype))
     return positions

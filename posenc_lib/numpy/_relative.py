@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _relative_shapes
+from posenc_lib import _arguments
 from posenc_lib.numpy._positions import as_positions
 
 
@@ -14,7 +14,7 @@ def as_pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both in float64, shapes (..., T) and (..., S), or say why they are no such positions."""
     m, n = as_positions(operation, query_positions), as_positions(operation, key_positions)
-    _relative_shapes.check(operation, m.shape, n.shape)
+    _arguments.positions.check_beside(operation, m.shape, n.shape)
     return m, n
 
 
@@ -25,10 +25,7 @@ def as_integer_pair(
     for name, positions in (("query_positions", query_positions), ("key_positions", key_positions)):
         positions = np.asarray(positions)
         if positions.dtype.kind == "f" and positions.size:
-            raise TypeError(
-                f"{operation}: {name} must be integers, for only whole distances have a row in the table; got dtype "
-                f"{positions.dtype}."
-            )
+            raise TypeError(_arguments.positions.no_distances(operation, name, positions.dtype))
     m, n = as_pair(operation, query_positions, key_positions)
     return m.astype(np.int64), n.astype(np.int64)
 

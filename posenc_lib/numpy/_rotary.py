@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._positions import as_positions
 
@@ -23,5 +23,5 @@ def as_frequencies(operation: str, frequencies: ArrayLike) -> NDArray[np.float64
         raise TypeError(f"{operation}: frequencies are float16, which turns far positions wrongly. Pass float64.")
     array = as_real(operation, "frequencies", frequencies)
     if array.size:
-        _rope_arguments.check_range(operation, array.min(), array.max())
+        _arguments.rope.check_range(operation, array.min(), array.max())
     return array

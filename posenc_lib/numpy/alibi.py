@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _checks
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import floating
 from posenc_lib.numpy._relative import as_pair, distances
 
@@ -51,7 +51,7 @@ def alibi_slopes(num_heads: int, *, dtype: DTypeLike | None = None) -> NDArray[n
            0.125     ])
     """
     result_dtype = floating("alibi_slopes", dtype)
-    num_heads = _checks.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
+    num_heads = _arguments.scalars.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
     return _slopes(num_heads).astype(result_dtype)
 
 
@@ -115,7 +115,7 @@ def alibi_bias(
     array([[-2., -1.,  0.]])
     """
     result_dtype = floating("alibi_bias", dtype)
-    num_heads = _checks.integer("alibi_bias", "num_heads", num_heads, at_least=1)
+    num_heads = _arguments.scalars.integer("alibi_bias", "num_heads", num_heads, at_least=1)
     m, n = as_pair("alibi_bias", query_positions, key_positions)
     # Subtracted from 0, for a minus sign alone would print −0 on the diagonal.
     return (0 - _slopes(num_heads)[:, None, None] * distances(m, n)[..., None, :, :]).astype(result_dtype)

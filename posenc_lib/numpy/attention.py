@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _attention_shapes
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_mask, as_real
 
 
@@ -73,7 +73,7 @@ def attention(
     q, k, v = (as_real("attention", name, array) for name, array in (("q", q), ("k", k), ("v", v)))
     bias = None if bias is None else as_real("attention", "bias", bias)
     mask = None if mask is None else as_mask("attention", mask)
-    _attention_shapes.check(
+    _arguments.attention.check(
         "attention",
         q.shape,
         k.shape,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _axes_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy import _rotary
 from posenc_lib.numpy._pairs import turn
 
@@ -79,8 +79,8 @@ def axial_rope(
            [ 1.,  0., -1.,  0.]])
     """
     x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
-    _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
-    factor = _rope_arguments.positive_factor("axial_rope", attention_factor)
+    _arguments.axes.check_axial(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _arguments.rope.positive_factor("axial_rope", attention_factor)
     ladders = np.broadcast_to(frequencies, (len(positions), frequencies.shape[-1]))
     angles = np.concatenate(
         [along[..., None] * theta for along, theta in zip(positions, ladders, strict=True)], axis=-1

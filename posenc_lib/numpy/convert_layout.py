@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _layout_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy._pairs import pairs
 
 
@@ -61,7 +61,7 @@ def convert_layout(
     array([0, 2, 1, 3, 4, 5])
     """
     weight = np.asarray(weight)
-    num_heads, dim, r = _layout_arguments.check(weight.shape, num_heads, source, target, rotary_dim)
+    num_heads, dim, r = _arguments.convert_layout.check(weight.shape, num_heads, source, target, rotary_dim)
     rows = np.arange(dim)
     order = rows.copy()
     for new, old in zip(pairs(r // 2, target), pairs(r // 2, source), strict=True):

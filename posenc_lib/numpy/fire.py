@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _fire_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_real, floating
 from posenc_lib.numpy._relative import as_pair, distances
 
@@ -87,12 +87,12 @@ def fire_bias(
     longest = np.log1p(c * np.maximum(m, threshold))
     share = (np.log1p(c * distances(m, n)) / longest[..., :, None])[..., None].astype(result_dtype)
     bias = np.asarray(mlp(share))
-    _fire_arguments.check_output(share.shape, bias.shape)
+    _arguments.fire.check_output(share.shape, bias.shape)
     return np.moveaxis(bias, -1, -3)
 
 
 def _as_number(name: str, value: ArrayLike) -> NDArray[np.float64]:
     number = as_real("fire_bias", name, value)
-    _fire_arguments.check_shape(name, number.shape)
-    _fire_arguments.check_value(name, float(number))
+    _arguments.fire.check_shape(name, number.shape)
+    _arguments.fire.check_value(name, float(number))
     return number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _kerple_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._relative import as_pair, distances
 
@@ -71,9 +71,9 @@ def kerple_bias(
     array([[[-2. , -0.5,  0. ]]])
     """
     r1, r2 = as_real("kerple_bias", "r1", r1), as_real("kerple_bias", "r2", r2)
-    _kerple_arguments.check(kind, r1.shape, r2.shape)
+    _arguments.kerple.check(kind, r1.shape, r2.shape)
     for name, r in (("r1", r1), ("r2", r2)):
-        _kerple_arguments.check_range(kind, name, float(r.min()), float(r.max()))
+        _arguments.kerple.check_range(kind, name, float(r.min()), float(r.max()))
     m, n = as_pair("kerple_bias", query_positions, key_positions)
     distance, a, b = distances(m, n)[..., None, :, :], r1[:, None, None], r2[:, None, None]
     growth: NDArray[np.float64] = np.log1p(b * distance) if kind == "logarithmic" else distance**b

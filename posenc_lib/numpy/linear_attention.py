@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _attention_shapes, _linear_attention_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._pairs import turn
 from posenc_lib.numpy._positions import as_positions
@@ -97,19 +97,19 @@ def linear_attention(
            [ 0.    ,  0.3333,  0.    ],
            [-0.3333,  0.    ,  0.3333]])
     """
-    _linear_attention_arguments.check_settings(layout, normalize, feature_map, positions, frequencies)
+    _arguments.linear_attention.check_settings(layout, normalize, feature_map, positions, frequencies)
     q, k, v = (as_real("linear_attention", name, array) for name, array in (("q", q), ("k", k), ("v", v)))
-    _attention_shapes.check(
+    _arguments.attention.check(
         "linear_attention",
         q.shape,
         k.shape,
         v.shape,
         causal=causal,
-        instead=_linear_attention_arguments.INSTEAD_OF_CAUSAL,
+        instead=_arguments.linear_attention.INSTEAD_OF_CAUSAL,
     )
     feature_map = feature_map or _elu_plus_1
     plain = _features(q, feature_map), _features(k, feature_map)
-    _linear_attention_arguments.check_features(q.shape, k.shape, plain[0].shape, plain[1].shape)
+    _arguments.linear_attention.check_features(q.shape, k.shape, plain[0].shape, plain[1].shape)
     turned = plain if positions is None or frequencies is None else _turned(*plain, positions, frequencies, layout)
     weighted = _summed(*turned, v, causal)
     divided_by = turned if normalize == "rotated" else plain
@@ -131,8 +131,8 @@ def _turned(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     positions = as_positions("linear_attention", positions)
     frequencies = as_frequencies("linear_attention", frequencies)
-    _linear_attention_arguments.check_turning(q.shape, k.shape)
-    _rope_arguments.check(
+    _arguments.linear_attention.check_turning(q.shape, k.shape)
+    _arguments.rope.check(
         q.shape, positions.shape, frequencies.shape, layout, operation="linear_attention", name="the features of q"
     )
     angles = positions[..., None] * frequencies

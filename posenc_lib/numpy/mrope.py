@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _axes_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy import _rotary
 from posenc_lib.numpy._pairs import turn
 
@@ -83,10 +83,10 @@ def mrope(
     array([[ 1.,  0., -1.,  0.,  1.,  0.]])
     """
     x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
-    _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
-    sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
-    factor = _rope_arguments.positive_factor("mrope", attention_factor)
-    _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
+    _arguments.rope.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
+    sections = _arguments.axes.sections_of(sections, len(frequencies), interleaved=interleaved)
+    factor = _arguments.rope.positive_factor("mrope", attention_factor)
+    _arguments.axes.check_positions("mrope", x.shape, positions.shape, len(sections))
     axis = _axis_of_each_pair(sections, interleaved)
     angles = np.moveaxis(positions[axis], 0, -1) * frequencies
     return turn(x, factor * np.cos(angles), factor * np.sin(angles), layout)

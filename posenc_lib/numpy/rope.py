@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy import _rotary
 from posenc_lib.numpy._pairs import turn
 
@@ -75,8 +75,8 @@ def rope(
            [0., 1.]])
     """
     x, positions, frequencies = _rotary.arguments("rope", x, positions, frequencies)
-    _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout)
-    factor = _rope_arguments.positive_factor("rope", attention_factor)
+    _arguments.rope.check(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _arguments.rope.positive_factor("rope", attention_factor)
     angles = positions[..., None] * frequencies
     cos, sin = factor * np.cos(angles), factor * np.sin(angles)
     return turn(x, cos, sin, layout, None if out is None else _checked_out(out, x.shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _checks
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import floating
 from posenc_lib.numpy._relative import as_pair
 from posenc_lib.numpy.sinusoidal import sinusoidal
@@ -76,9 +76,9 @@ def sandwich_bias(
            [0.073 , 0.1925, 0.25  ]])
     """
     result_dtype = floating("sandwich_bias", dtype)
-    num_heads = _checks.integer("sandwich_bias", "num_heads", num_heads, at_least=1)
-    dim = _checks.even_dim("sandwich_bias", dim)
-    base = _checks.base_of_frequencies("sandwich_bias", base)
+    num_heads = _arguments.scalars.integer("sandwich_bias", "num_heads", num_heads, at_least=1)
+    dim = _arguments.scalars.even_dim("sandwich_bias", dim)
+    base = _arguments.scalars.base_of_frequencies("sandwich_bias", base)
     m, n = as_pair("sandwich_bias", query_positions, key_positions)
     products = sinusoidal(m, dim, base=base) @ np.swapaxes(sinusoidal(n, dim, base=base), -1, -2)
     compression = 8 * np.arange(1, num_heads + 1) / num_heads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
+from posenc_lib import _arguments
 from posenc_lib.numpy._arrays import as_mask, as_real
 from posenc_lib.numpy._positions import as_integer_positions
 from posenc_lib.numpy.attention import weights
@@ -58,7 +58,7 @@ def shaw_bias(
            [-4., -4.,  0.]])
     """
     q, table = as_real("shaw_bias", "q", q), as_real("shaw_bias", "table", table)
-    clip = _shaw_shapes.clip_of_table("shaw_bias", "table", table.shape, "q", q.shape)
+    clip = _arguments.shaw.clip_of_table("shaw_bias", "table", table.shape, "q", q.shape)
     rows = _rows("shaw_bias", clip, q, None, query_positions, key_positions)
     return _bias(q, table, rows)
 
@@ -129,14 +129,14 @@ def shaw_attention(
     """
     q, k, v = (as_real("shaw_attention", name, array) for name, array in (("q", q), ("k", k), ("v", v)))
     mask = None if mask is None else as_mask("shaw_attention", mask)
-    _attention_shapes.check(
+    _arguments.attention.check(
         "shaw_attention", q.shape, k.shape, v.shape, mask=None if mask is None else mask.shape, causal=causal
     )
     key_table = as_real("shaw_attention", "key_table", key_table)
     value_table = as_real("shaw_attention", "value_table", value_table)
-    clip = _shaw_shapes.clip_of_table("shaw_attention", "key_table", key_table.shape, "q", q.shape)
-    _shaw_shapes.clip_of_table("shaw_attention", "value_table", value_table.shape, "v", v.shape)
-    _shaw_shapes.check_tables("shaw_attention", key_table.shape, value_table.shape)
+    clip = _arguments.shaw.clip_of_table("shaw_attention", "key_table", key_table.shape, "q", q.shape)
+    _arguments.shaw.clip_of_table("shaw_attention", "value_table", value_table.shape, "v", v.shape)
+    _arguments.shaw.check_tables("shaw_attention", key_table.shape, value_table.shape)
     rows = _rows("shaw_attention", clip, q, k.shape[-2], query_positions, key_positions)
     logits = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]) + _bias(q, key_table, rows)
     shares = weights(logits, mask, causal)
@@ -156,7 +156,7 @@ def _rows(
     n = as_integer_positions(operation, key_positions).astype(np.int64)
     if keys is None:
         keys = n.shape[-1] if n.ndim else 1
-    _pair_positions.check(operation, q.shape, keys, m.shape, n.shape)
+    _arguments.positions.check_along(operation, q.shape, keys, m.shape, n.shape)
     rows: NDArray[np.int64] = np.clip(n[..., None, :] - m[..., :, None], -clip, clip) + clip
     return rows
 

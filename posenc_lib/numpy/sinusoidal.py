@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from posenc_lib import _checks, frequencies
+from posenc_lib import _arguments, frequencies
 from posenc_lib.numpy._positions import as_positions
 
 
@@ -49,8 +49,8 @@ def sinusoidal(
     array([[0.    , 1.    , 0.    , 1.    ],
            [0.8415, 0.5403, 0.01  , 1.    ]])
     """
-    dim = _checks.even_dim("sinusoidal", dim)
-    base = _checks.base_of_frequencies("sinusoidal", base)
+    dim = _arguments.scalars.even_dim("sinusoidal", dim)
+    base = _arguments.scalars.base_of_frequencies("sinusoidal", base)
     dtype = np.dtype(np.float64 if dtype is None else dtype)
     if dtype.kind != "f":
         raise TypeError(f"sinusoidal: dtype must be floating, to hold sines; got {dtype}.")

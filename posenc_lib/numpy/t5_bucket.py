@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _buckets
+from posenc_lib import _t5_buckets
 
 
 def t5_bucket(
@@ -71,11 +71,11 @@ def bucket_of(
     operation: str, relative_position: NDArray[np.int64], bidirectional: bool, num_buckets: int, max_distance: int
 ) -> NDArray[np.int64]:
     """Return what t5_bucket returns, of int64, for the operation that an error is to name."""
-    buckets, max_distance = _buckets.settings(operation, bidirectional, num_buckets, max_distance)
+    buckets, max_distance = _t5_buckets.settings(operation, bidirectional, num_buckets, max_distance)
     # Nothing changes beyond max_distance, and the smallest int64 has no absolute value.
     relative: NDArray[np.int64] = np.clip(relative_position, -max_distance, max_distance)
     distance = np.abs(relative) if bidirectional else np.maximum(-relative, 0)
-    bucket: NDArray[np.int64] = np.searchsorted(_buckets.boundaries(buckets, max_distance), distance, side="right")
+    bucket: NDArray[np.int64] = np.searchsorted(_t5_buckets.boundaries(buckets, max_distance), distance, side="right")
     return bucket + buckets * (relative > 0) if bidirectional else bucket
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _checks, _token_counts
+from posenc_lib import _arguments
 
 
 def positions_from_mask(mask: ArrayLike) -> NDArray[np.int64]:
@@ -158,24 +158,24 @@ def positions_after(cached: ArrayLike, count: int) -> NDArray[np.int64]:
     array([[5],
            [3]])
     """
-    count = _checks.integer("positions_after", "count", count, at_least=0)
+    count = _arguments.scalars.integer("positions_after", "count", count, at_least=0)
     return _as_counts("positions_after", "cached", cached)[..., None] + np.arange(count)
 
 
 def _as_mask(mask: ArrayLike) -> NDArray[np.bool_]:
     array: NDArray[Any] = np.asarray(mask)
     if array.ndim == 0:
-        raise ValueError(_token_counts.MASK_WITHOUT_AXIS)
+        raise ValueError(_arguments.token_positions.MASK_WITHOUT_AXIS)
     if array.size and array.dtype.kind not in "biu":
-        raise TypeError(_token_counts.mask_of_dtype(array.dtype, floating=array.dtype.kind == "f"))
+        raise TypeError(_arguments.token_positions.mask_of_dtype(array.dtype, floating=array.dtype.kind == "f"))
     if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise ValueError(_token_counts.mask_of_values(array.min(), array.max()))
+        raise ValueError(_arguments.token_positions.mask_of_values(array.min(), array.max()))
     return array.astype(np.bool_)
 
 
 def _as_lengths(operation: str, lengths: ArrayLike) -> NDArray[np.int64]:
     counts = _as_counts(operation, "lengths", lengths)
-    _token_counts.check_one_axis(operation, counts.shape)
+    _arguments.token_positions.check_one_axis(operation, counts.shape)
     return counts
 
 
@@ -183,7 +183,8 @@ def _as_counts(operation: str, name: str, counts: ArrayLike) -> NDArray[np.int64
     """Return `counts` as int64, or say why they do not count tokens."""
     array: NDArray[Any] = np.asarray(counts)
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(_token_counts.no_integers(operation, name, array.dtype, boolean=array.dtype.kind == "b"))
+        boolean = array.dtype.kind == "b"
+        raise TypeError(_arguments.token_positions.no_integers(operation, name, array.dtype, boolean=boolean))
     if array.size:
-        _token_counts.check_range(operation, name, array.min(), array.max())
+        _arguments.token_positions.check_range(operation, name, array.min(), array.max())
     return array.astype(np.int64)

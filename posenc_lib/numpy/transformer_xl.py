@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _checks, _pair_positions, _transformer_xl_shapes, frequencies
+from posenc_lib import _arguments, frequencies
 from posenc_lib.numpy._arrays import as_real
 from posenc_lib.numpy._positions import as_positions
 from posenc_lib.numpy.rope import rope
@@ -91,10 +91,10 @@ def transformer_xl_bias(
             ("position_weight", position_weight),
         )
     )
-    base = _checks.base_of_frequencies(operation, base)
-    _transformer_xl_shapes.check(q.shape, k.shape, u.shape, v.shape, weight.shape)
+    base = _arguments.scalars.base_of_frequencies(operation, base)
+    _arguments.transformer_xl.check(q.shape, k.shape, u.shape, v.shape, weight.shape)
     m, n = as_positions(operation, query_positions), as_positions(operation, key_positions)
-    _pair_positions.check(operation, q.shape, k.shape[-2], m.shape, n.shape)
+    _arguments.positions.check_along(operation, q.shape, k.shape[-2], m.shape, n.shape)
     dim = weight.shape[-1]
     # A pair (a, b) of (q + v) W meets a sin((m−n)θ) + b cos((m−n)θ), and that is the product of (−a, b),
     # turned by −mθ, with (sin nθ, cos nθ).

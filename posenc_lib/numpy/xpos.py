@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from posenc_lib import _rope_arguments, _xpos_arguments
+from posenc_lib import _arguments
 from posenc_lib.numpy import _rotary
 from posenc_lib.numpy._pairs import turn
 
@@ -77,12 +77,13 @@ def xpos(
     array([[ 0., -8.]])
     """
     x, positions, frequencies = _rotary.arguments("xpos", x, positions, frequencies)
-    _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout, operation="xpos")
-    sign = _xpos_arguments.sign_of(role)
-    B, gamma = _xpos_arguments.positive("scale_base", scale_base), _xpos_arguments.positive("gamma", gamma)
+    _arguments.rope.check(x.shape, positions.shape, frequencies.shape, layout, operation="xpos")
+    sign = _arguments.xpos.sign_of(role)
+    B = _arguments.scalars.positive("xpos", "scale_base", scale_base)
+    gamma = _arguments.scalars.positive("xpos", "gamma", gamma)
     if positions.size:
         tiny = float(np.finfo(np.float64).tiny)
-        _xpos_arguments.check_reach(positions.min(), positions.max(), gamma, B, tiny, "float64")
+        _arguments.xpos.check_reach(positions.min(), positions.max(), gamma, B, tiny, "float64")
     n = len(frequencies)
     zeta = (np.arange(n) / n + gamma) / (1 + gamma)
     angles, factors = positions[..., None] * frequencies, zeta ** (sign * positions[..., None] / B)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
+from posenc_lib import _arguments
 from posenc_lib.torch._tensors import as_tensor, extremes_on_cpu
-
-# Above this, float64 no longer tells one integer from the next.
-LARGEST_EXACT = 2**53
 
 
 def as_positions(
@@ -22,18 +20,12 @@ def as_positions(
     dtype = positions.dtype
     if dtype.is_floating_point and dtype.itemsize < 4:
         merged = int(2 / torch.finfo(dtype).eps)
-        raise TypeError(
-            f"{operation}: positions are {dtype}, which cannot tell {merged} from {merged + 1}. "
-            "Pass integers, float32 or float64; the result may have low precision all the same."
-        )
+        raise TypeError(_arguments.positions.low_precision(operation, dtype, merged))
     if dtype == torch.bool or dtype.is_complex:
-        raise TypeError(f"{operation}: positions must be integers or real numbers, got {dtype}.")
+        raise TypeError(_arguments.positions.not_real(operation, dtype))
     found = extremes_on_cpu(positions, torch.float64)
-    if found and not (found[0] > -LARGEST_EXACT and found[1] < LARGEST_EXACT):
-        raise ValueError(
-            f"{operation}: positions must be finite and below 2**53 in size, where float64 still "
-            f"counts in ones; got values from {found[0]} to {found[1]}."
-        )
+    if found:
+        _arguments.positions.check_range(operation, *found)
     return positions
 
 
@@ -46,8 +38,5 @@ def as_integer_positions(
         return positions.to(torch.int64)
     dtype = positions.dtype
     if dtype == torch.bool or dtype.is_floating_point or dtype.is_complex:
-        raise TypeError(
-            f"{operation}: a table has rows at integer positions only, got {dtype}. "
-            "Fractional positions need a formula, such as sinusoidal."
-        )
+        raise TypeError(_arguments.positions.no_rows(operation, dtype))
     return positions.to(torch.int64)

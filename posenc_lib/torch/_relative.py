@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _relative_shapes
+from posenc_lib import _arguments
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 from posenc_lib.torch._positions import as_positions
-from posenc_lib.torch._tensors import one_device
+from posenc_lib.torch._tensors import as_tensor, one_device
 
 
 def as_pair(
@@ -24,7 +24,7 @@ def as_pair(
     """
     device = one_device(operation, {**beside, "query_positions": query_positions, "key_positions": key_positions})
     m, n = (as_positions(operation, p, device) for p in (query_positions, key_positions))
-    _relative_shapes.check(operation, m.shape, n.shape)
+    _arguments.positions.check_beside(operation, m.shape, n.shape)
     return m, n
 
 
@@ -35,13 +35,11 @@ def as_integer_pair(
     **beside: object,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return both in int64, likewise."""
+    for name, positions in (("query_positions", query_positions), ("key_positions", key_positions)):
+        given = as_tensor(operation, "positions", positions, "cpu")
+        if given.is_floating_point() and given.numel():
+            raise TypeError(_arguments.positions.no_distances(operation, name, given.dtype))
     m, n = as_pair(operation, query_positions, key_positions, **beside)
-    for name, positions in (("query_positions", m), ("key_positions", n)):
-        if positions.is_floating_point() and positions.numel():
-            raise TypeError(
-                f"{operation}: {name} must be integers, for only whole distances have a row in the table; got dtype "
-                f"{positions.dtype}."
-            )
     return m.to(torch.int64), n.to(torch.int64)
 
 

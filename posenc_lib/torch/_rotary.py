@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 from posenc_lib.torch._positions import as_positions
 from posenc_lib.torch._tensors import as_tensor, extremes_on_cpu, one_device
@@ -51,5 +51,5 @@ def as_frequencies(operation: str, frequencies: torch.Tensor | ArrayLike) -> tor
     frequencies = frequencies.to(torch.float64)
     found = extremes_on_cpu(frequencies, torch.float64)
     if found:
-        _rope_arguments.check_range(operation, *found)
+        _arguments.rope.check_range(operation, *found)
     return frequencies

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _attention_shapes
+from posenc_lib import _arguments
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 
 
@@ -43,7 +43,7 @@ def as_one_kind(operation: str, arrays: Mapping[str, torch.Tensor | ArrayLike]) 
     dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
     if len(set(dtypes.values())) > 1 or not next(iter(dtypes.values())).is_floating_point:
         got = ", ".join(f"{name} {dtype}" for name, dtype in dtypes.items())
-        hint = _attention_shapes.BOOLEAN_BIAS if dtypes.get("bias") == torch.bool else ""
+        hint = _arguments.attention.BOOLEAN_BIAS if dtypes.get("bias") == torch.bool else ""
         raise TypeError(f"{operation}: expected one floating dtype for all, got {got}.{hint}")
     one_device(operation, tensors)
     return list(tensors.values())
@@ -53,7 +53,7 @@ def as_mask(operation: str, mask: torch.Tensor | ArrayLike, q: torch.Tensor) -> 
     """Return `mask` as a boolean tensor on q's device, or say why it is none: 1 and 0 have been used both ways."""
     tensor = as_tensor(operation, "mask", mask, q.device)
     if tensor.dtype != torch.bool:
-        raise TypeError(_attention_shapes.wrong_mask(operation, tensor.dtype, tensor.is_floating_point()))
+        raise TypeError(_arguments.attention.wrong_mask(operation, tensor.dtype, tensor.is_floating_point()))
     one_device(operation, {"mask": tensor, "q": q})
     return tensor
 

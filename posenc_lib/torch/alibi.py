@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _checks
+from posenc_lib import _arguments
 from posenc_lib.torch._relative import as_pair, distances
 from posenc_lib.torch._tensors import computed_in, floating
 
@@ -51,7 +51,7 @@ def alibi_slopes(num_heads: int, *, dtype: torch.dtype | None = None) -> torch.T
     tensor([0.2500, 0.0625, 0.0156, 0.0039, 0.5000, 0.1250])
     """
     dtype = floating("alibi_slopes", dtype)
-    num_heads = _checks.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
+    num_heads = _arguments.scalars.integer("alibi_slopes", "num_heads", num_heads, at_least=1)
     default_device = torch.empty(0).device  # torch.compile cannot follow torch.get_default_device()
     # A set needs its member's value: torch.compile, which may hold a number as a symbol, looks it up.
     return _slopes(*{num_heads}).to(dtype).to(default_device)
@@ -123,7 +123,7 @@ def alibi_bias(
     tensor([[-2., -1.,  0.]])
     """
     dtype = floating("alibi_bias", dtype)
-    num_heads = _checks.integer("alibi_bias", "num_heads", num_heads, at_least=1)
+    num_heads = _arguments.scalars.integer("alibi_bias", "num_heads", num_heads, at_least=1)
     m, n = as_pair("alibi_bias", query_positions, key_positions)
     precision = computed_in(dtype)
     slopes = _slopes(*{num_heads}).to(precision).to(m.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _attention_shapes
+from posenc_lib import _arguments
 from posenc_lib.torch._tensors import as_mask, as_one_kind
 
 
@@ -80,7 +80,7 @@ def attention(
     q, k, v, *given = as_one_kind("attention", numbers)
     bias = given[0] if given else None
     mask = None if mask is None else as_mask("attention", mask, q)
-    _attention_shapes.check(
+    _arguments.attention.check(
         "attention",
         q.shape,
         k.shape,

@@ -3,7 +3,7 @@
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _axes_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._tensors import computed_in
@@ -82,8 +82,8 @@ def axial_rope(
             [ 1.,  0., -1.,  0.]])
     """
     x, positions, frequencies = _rotary.arguments("axial_rope", x, positions, frequencies)
-    _axes_arguments.check_axial(x.shape, positions.shape, frequencies.shape, layout)
-    factor = _rope_arguments.positive_factor("axial_rope", attention_factor)
+    _arguments.axes.check_axial(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _arguments.rope.positive_factor("axial_rope", attention_factor)
     ladders, dtype = frequencies.expand(len(positions), -1), computed_in(x.dtype)
     angles = torch.cat(
         [reduced_angles(along, theta, dtype) for along, theta in zip(positions, ladders, strict=True)], dim=-1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _buckets, _checks
+from posenc_lib import _arguments, _t5_buckets
 from posenc_lib.torch._tensors import floating
 from posenc_lib.torch.alibi import alibi_bias
 from posenc_lib.torch.t5_bias import t5_bias
@@ -36,7 +36,7 @@ class Alibi(torch.nn.Module):
 
     def __init__(self, num_heads: int) -> None:
         super().__init__()
-        self.num_heads = _checks.integer("Alibi", "num_heads", num_heads, at_least=1)
+        self.num_heads = _arguments.scalars.integer("Alibi", "num_heads", num_heads, at_least=1)
 
     def forward(
         self,
@@ -107,8 +107,8 @@ class T5Bias(torch.nn.Module):
         self, num_heads: int, *, num_buckets: int = 32, max_distance: int = 128, bidirectional: bool = True
     ) -> None:
         super().__init__()
-        self.num_heads = _checks.integer("T5Bias", "num_heads", num_heads, at_least=1)
-        buckets, self.max_distance = _buckets.settings("T5Bias", bidirectional, num_buckets, max_distance)
+        self.num_heads = _arguments.scalars.integer("T5Bias", "num_heads", num_heads, at_least=1)
+        buckets, self.max_distance = _t5_buckets.settings("T5Bias", bidirectional, num_buckets, max_distance)
         self.num_buckets = 2 * buckets if bidirectional else buckets
         self.bidirectional = bidirectional
         self.weight = torch.nn.Parameter(torch.empty(self.num_buckets, self.num_heads))

@@ -3,7 +3,7 @@
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _layout_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch._tensors import as_tensor
 
 
@@ -60,7 +60,7 @@ def convert_layout(
     tensor([0, 2, 1, 3, 4, 5])
     """
     weight = as_tensor("convert_layout", "weight", weight)
-    num_heads, dim, r = _layout_arguments.check(tuple(weight.shape), num_heads, source, target, rotary_dim)
+    num_heads, dim, r = _arguments.convert_layout.check(tuple(weight.shape), num_heads, source, target, rotary_dim)
     columns = weight.shape[1:]
     heads = weight.reshape(num_heads, dim, *columns)
     pairs = heads[:, :r].reshape(num_heads, *((r // 2, 2) if source == "interleaved" else (2, r // 2)), *columns)

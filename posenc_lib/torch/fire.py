@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _fire_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch._relative import as_pair, distances
 from posenc_lib.torch._tensors import as_tensor, computed_in, extremes_on_cpu, floating
 
@@ -95,7 +95,7 @@ def fire_bias(
     share = torch.log1p(c * distances(m, n, precision)) / longest[..., :, None]
     share = share[..., None].to(dtype)
     bias = mlp(share)
-    _fire_arguments.check_output(share.shape, bias.shape)
+    _arguments.fire.check_output(share.shape, bias.shape)
     return bias.movedim(-1, -3)
 
 
@@ -103,8 +103,8 @@ def _as_number(name: str, value: torch.Tensor | ArrayLike, device: torch.device)
     number = as_tensor("fire_bias", name, value, device)
     if number.dtype == torch.bool or number.is_complex():
         raise TypeError(f"fire_bias: {name} must be a real number, got {number.dtype}.")
-    _fire_arguments.check_shape(name, number.shape)
+    _arguments.fire.check_shape(name, number.shape)
     found = extremes_on_cpu(number, number.dtype)
     if found:
-        _fire_arguments.check_value(name, found[0])
+        _arguments.fire.check_value(name, found[0])
     return number

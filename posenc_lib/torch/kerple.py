@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _kerple_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch._relative import as_pair, distances
 from posenc_lib.torch._tensors import as_one_kind, computed_in, extremes_on_cpu
 
@@ -75,11 +75,11 @@ def kerple_bias(
     tensor([[[-2.0000, -0.5000,  0.0000]]], dtype=torch.float64)
     """
     r1, r2 = as_one_kind("kerple_bias", {"r1": r1, "r2": r2})
-    _kerple_arguments.check(kind, r1.shape, r2.shape)
+    _arguments.kerple.check(kind, r1.shape, r2.shape)
     for name, r in (("r1", r1), ("r2", r2)):
         found = extremes_on_cpu(r, r.dtype)
         if found:
-            _kerple_arguments.check_range(kind, name, *found)
+            _arguments.kerple.check_range(kind, name, *found)
     m, n = as_pair("kerple_bias", query_positions, key_positions, r1=r1)
     precision = computed_in(r1.dtype)
     a, b = (r.to(precision)[:, None, None] for r in (r1, r2))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _attention_shapes, _linear_attention_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._tensors import as_one_kind, computed_in
@@ -104,18 +104,18 @@ def linear_attention(
             [ 0.0000,  0.3333,  0.0000],
             [-0.3333,  0.0000,  0.3333]])
     """
-    _linear_attention_arguments.check_settings(layout, normalize, feature_map, positions, frequencies)
+    _arguments.linear_attention.check_settings(layout, normalize, feature_map, positions, frequencies)
     q, k, v = as_one_kind("linear_attention", {"q": q, "k": k, "v": v})
-    _attention_shapes.check(
+    _arguments.attention.check(
         "linear_attention",
         q.shape,
         k.shape,
         v.shape,
         causal=causal,
-        instead=_linear_attention_arguments.INSTEAD_OF_CAUSAL,
+        instead=_arguments.linear_attention.INSTEAD_OF_CAUSAL,
     )
     plain = _features(q, feature_map), _features(k, feature_map)
-    _linear_attention_arguments.check_features(q.shape, k.shape, plain[0].shape, plain[1].shape)
+    _arguments.linear_attention.check_features(q.shape, k.shape, plain[0].shape, plain[1].shape)
     turned = plain if positions is None or frequencies is None else _turned(*plain, positions, frequencies, layout)
     weighted = _summed(*turned, v.to(computed_in(q.dtype)), causal)
     divided_by = turned if normalize == "rotated" else plain
@@ -141,8 +141,8 @@ def _turned(
     layout: str,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     positions, frequencies = _rotary.angle_arguments("linear_attention", "q", q, positions, frequencies)
-    _linear_attention_arguments.check_turning(q.shape, k.shape)
-    _rope_arguments.check(
+    _arguments.linear_attention.check_turning(q.shape, k.shape)
+    _arguments.rope.check(
         q.shape, positions.shape, frequencies.shape, layout, operation="linear_attention", name="the features of q"
     )
     cos, sin = _pairs.table(reduced_angles(positions, frequencies, q.dtype), 1.0)

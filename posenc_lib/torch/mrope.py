@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _axes_arguments, _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._tensors import computed_in
@@ -86,10 +86,10 @@ def mrope(
     tensor([[ 1.,  0., -1.,  0.,  1.,  0.]])
     """
     x, positions, frequencies = _rotary.arguments("mrope", x, positions, frequencies)
-    _rope_arguments.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
-    sections = _axes_arguments.sections_of(sections, len(frequencies), interleaved=interleaved)
-    factor = _rope_arguments.positive_factor("mrope", attention_factor)
-    _axes_arguments.check_positions("mrope", x.shape, positions.shape, len(sections))
+    _arguments.rope.check(x.shape, x.shape[:-1], frequencies.shape, layout, operation="mrope")  # positions: below
+    sections = _arguments.axes.sections_of(sections, len(frequencies), interleaved=interleaved)
+    factor = _arguments.rope.positive_factor("mrope", attention_factor)
+    _arguments.axes.check_positions("mrope", x.shape, positions.shape, len(sections))
     places = _interleaved(sections) if interleaved else _blocks(sections)
     angles = positions.new_empty((*positions.shape[1:], len(frequencies)), dtype=computed_in(x.dtype))
     for along, place in zip(positions, places, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._tensors import computed_in
@@ -90,8 +90,8 @@ def rope(
             [0., 1.]])
     """
     x, positions, frequencies = _rotary.arguments("rope", x, positions, frequencies)
-    _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout)
-    factor = _rope_arguments.positive_factor("rope", attention_factor)
+    _arguments.rope.check(x.shape, positions.shape, frequencies.shape, layout)
+    factor = _arguments.rope.positive_factor("rope", attention_factor)
     cos, sin = _pairs.table(reduced_angles(positions, frequencies, computed_in(x.dtype)), factor)
     if out is None:
         return _pairs.turn(x, cos, sin, layout)

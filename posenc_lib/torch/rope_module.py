@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from posenc_lib import _rope_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64, angles_of_turns
 from posenc_lib.torch._positions import as_positions
@@ -52,9 +52,9 @@ class Rope(torch.nn.Module):
         self, frequencies: Tensor | ArrayLike, *, layout: str, attention_factor: float = 1.0
     ) -> None:
         super().__init__()
-        _rope_arguments.check_layout("Rope", layout)
+        _arguments.rope.check_layout("Rope", layout)
         theta = as_frequencies("Rope", frequencies)
-        _rope_arguments.check_frequencies("Rope", theta.shape)
+        _arguments.rope.check_frequencies("Rope", theta.shape)
         if theta.requires_grad:
             raise ValueError(
                 "Rope: frequencies require a gradient, and this module keeps them as constants. Make them a "
@@ -66,7 +66,7 @@ class Rope(torch.nn.Module):
         self.frequencies = theta.detach().cpu().clone()
         self._turns = self.frequencies / (2 * math.pi)
         self.layout = layout
-        self.attention_factor = _rope_arguments.positive_factor("Rope", attention_factor)
+        self.attention_factor = _arguments.rope.positive_factor("Rope", attention_factor)
 
     def forward(
         self,
@@ -120,7 +120,7 @@ class Rope(torch.nn.Module):
         return _pairs.table(angles, self.attention_factor)
 
     def _check_shape(self, name: str, x: Tensor, positions: torch.Size) -> None:
-        _rope_arguments.check(x.shape, positions, self._turns.shape, self.layout, operation="Rope", name=name)
+        _arguments.rope.check(x.shape, positions, self._turns.shape, self.layout, operation="Rope", name=name)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rope:
         """Let the frequencies follow the model to another device, but not to another dtype."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _checks
+from posenc_lib import _arguments
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64
 from posenc_lib.torch._relative import as_pair
 from posenc_lib.torch._tensors import floating
@@ -81,9 +81,9 @@ def sandwich_bias(
             [0.0730, 0.1925, 0.2500]])
     """
     dtype = floating("sandwich_bias", dtype)
-    num_heads = _checks.integer("sandwich_bias", "num_heads", num_heads, at_least=1)
-    dim = _checks.even_dim("sandwich_bias", dim)
-    base = _checks.base_of_frequencies("sandwich_bias", base)
+    num_heads = _arguments.scalars.integer("sandwich_bias", "num_heads", num_heads, at_least=1)
+    dim = _arguments.scalars.even_dim("sandwich_bias", dim)
+    base = _arguments.scalars.base_of_frequencies("sandwich_bias", base)
     m, n = as_pair("sandwich_bias", query_positions, key_positions)
     # Where large terms cancel, float32 would leave few digits.
     precision = torch.float32 if m.device.type in DEVICES_WITHOUT_FLOAT64 else torch.float64

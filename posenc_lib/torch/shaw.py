@@ -7,7 +7,7 @@ import math
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _attention_shapes, _pair_positions, _shaw_shapes
+from posenc_lib import _arguments
 from posenc_lib.torch._positions import as_integer_positions
 from posenc_lib.torch._tensors import as_mask, as_one_kind, computed_in, one_device
 
@@ -64,7 +64,7 @@ def shaw_bias(
             [-4., -4.,  0.]])
     """
     q, table = as_one_kind("shaw_bias", {"q": q, "table": table})
-    clip = _shaw_shapes.clip_of_table("shaw_bias", "table", table.shape, "q", q.shape)
+    clip = _arguments.shaw.clip_of_table("shaw_bias", "table", table.shape, "q", q.shape)
     rows = _rows("shaw_bias", clip, q, None, query_positions, key_positions)
     return _bias(_scaled(q), table.to(computed_in(q.dtype)), rows).to(q.dtype)
 
@@ -140,12 +140,12 @@ def shaw_attention(
         "shaw_attention", {"q": q, "k": k, "v": v, "key_table": key_table, "value_table": value_table}
     )
     mask = None if mask is None else as_mask("shaw_attention", mask, q)
-    _attention_shapes.check(
+    _arguments.attention.check(
         "shaw_attention", q.shape, k.shape, v.shape, mask=None if mask is None else mask.shape, causal=causal
     )
-    clip = _shaw_shapes.clip_of_table("shaw_attention", "key_table", key_table.shape, "q", q.shape)
-    _shaw_shapes.clip_of_table("shaw_attention", "value_table", value_table.shape, "v", v.shape)
-    _shaw_shapes.check_tables("shaw_attention", key_table.shape, value_table.shape)
+    clip = _arguments.shaw.clip_of_table("shaw_attention", "key_table", key_table.shape, "q", q.shape)
+    _arguments.shaw.clip_of_table("shaw_attention", "value_table", value_table.shape, "v", v.shape)
+    _arguments.shaw.check_tables("shaw_attention", key_table.shape, value_table.shape)
     rows = _rows("shaw_attention", clip, q, k.shape[-2], query_positions, key_positions)
     dtype, q = q.dtype, _scaled(q)
     k, v, key_table, value_table = (x.to(q.dtype) for x in (k, v, key_table, value_table))
@@ -169,7 +169,7 @@ def _rows(
     m, n = (as_integer_positions(operation, p, q.device) for p in (query_positions, key_positions))
     if keys is None:
         keys = n.shape[-1] if n.dim() else 1
-    _pair_positions.check(operation, q.shape, keys, m.shape, n.shape)
+    _arguments.positions.check_along(operation, q.shape, keys, m.shape, n.shape)
     return (n[..., None, :] - m[..., :, None]).clamp(-clip, clip) + clip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _checks, _position_shapes, frequencies
+from posenc_lib import _arguments, frequencies
 from posenc_lib.torch._angles import reduced_angles
 from posenc_lib.torch._positions import as_positions
 from posenc_lib.torch._tensors import one_device
@@ -56,8 +56,8 @@ def sinusoidal(
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
             [0.8415, 0.5403, 0.0100, 0.9999]])
     """
-    dim = _checks.even_dim("sinusoidal", dim)
-    base = _checks.base_of_frequencies("sinusoidal", base)
+    dim = _arguments.scalars.even_dim("sinusoidal", dim)
+    base = _arguments.scalars.base_of_frequencies("sinusoidal", base)
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"sinusoidal: dtype must be a floating torch.dtype, to hold sines; got {dtype!r}.")
@@ -104,8 +104,8 @@ class Sinusoidal(torch.nn.Module):
 
     def __init__(self, dim: int, *, base: float = 10000.0) -> None:
         super().__init__()
-        self.dim = _checks.even_dim("Sinusoidal", dim)
-        self.base = _checks.base_of_frequencies("Sinusoidal", base)
+        self.dim = _arguments.scalars.even_dim("Sinusoidal", dim)
+        self.base = _arguments.scalars.base_of_frequencies("Sinusoidal", base)
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor | ArrayLike | None = None) -> torch.Tensor:
         """Return x + sinusoidal(positions), in the dtype and on the device of `x`.
@@ -144,7 +144,7 @@ class Sinusoidal(torch.nn.Module):
 
     def _check_shape(self, x: torch.Tensor, positions: torch.Tensor) -> None:
         shape, tokens = tuple(positions.shape), tuple(x.shape[:-1])
-        if not _position_shapes.fit(tokens, shape):
+        if not _arguments.positions.fit(tokens, shape):
             raise ValueError(
                 f"Sinusoidal: positions {shape} do not fit x {tuple(x.shape)}. Pass one position a "
                 f"token, shape {tokens[-1:]}, or one for each axis of x before dim, such as {tokens}."

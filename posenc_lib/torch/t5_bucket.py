@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _buckets
+from posenc_lib import _t5_buckets
 from posenc_lib.torch._tensors import as_tensor
 
 
@@ -76,7 +76,7 @@ def bucket_of(
     operation: str, relative_position: torch.Tensor, bidirectional: bool, num_buckets: int, max_distance: int
 ) -> torch.Tensor:
     """Return what t5_bucket returns, of int64, for the operation that an error is to name."""
-    buckets, max_distance = _buckets.settings(operation, bidirectional, num_buckets, max_distance)
+    buckets, max_distance = _t5_buckets.settings(operation, bidirectional, num_buckets, max_distance)
     # Nothing changes beyond max_distance, and the smallest int64 has no absolute value.
     relative_position = relative_position.clamp(-max_distance, max_distance)
     distance = relative_position.abs() if bidirectional else (-relative_position).clamp(min=0)
@@ -87,7 +87,7 @@ def bucket_of(
 
 
 def _boundaries(buckets: int, max_distance: int) -> torch.Tensor:
-    return torch.tensor(_buckets.boundaries(buckets, max_distance), device="cpu")
+    return torch.tensor(_t5_buckets.boundaries(buckets, max_distance), device="cpu")
 
 
 # A constant for torch.compile; see _frequencies in sinusoidal.py.

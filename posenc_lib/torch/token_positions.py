@@ -3,7 +3,7 @@
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _checks, _token_counts
+from posenc_lib import _arguments
 from posenc_lib.torch._tensors import as_tensor, extremes_on_cpu
 
 
@@ -163,7 +163,7 @@ def positions_after(cached: torch.Tensor | ArrayLike, count: int) -> torch.Tenso
     tensor([[5],
             [3]])
     """
-    count = _checks.integer("positions_after", "count", count, at_least=0)
+    count = _arguments.scalars.integer("positions_after", "count", count, at_least=0)
     counts = _as_counts("positions_after", "cached", cached)
     return counts[..., None] + torch.arange(count, device=counts.device)
 
@@ -171,20 +171,20 @@ def positions_after(cached: torch.Tensor | ArrayLike, count: int) -> torch.Tenso
 def _as_mask(mask: torch.Tensor | ArrayLike) -> torch.Tensor:
     tensor = as_tensor("positions_from_mask", "mask", mask)
     if tensor.ndim == 0:
-        raise ValueError(_token_counts.MASK_WITHOUT_AXIS)
+        raise ValueError(_arguments.token_positions.MASK_WITHOUT_AXIS)
     if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
-        raise TypeError(_token_counts.mask_of_dtype(tensor.dtype, floating=tensor.is_floating_point()))
+        raise TypeError(_arguments.token_positions.mask_of_dtype(tensor.dtype, floating=tensor.is_floating_point()))
     found = extremes_on_cpu(tensor, torch.int64)
     if found and not (found[0] >= 0 and found[1] <= 1):
-        raise ValueError(_token_counts.mask_of_values(*found))
+        raise ValueError(_arguments.token_positions.mask_of_values(*found))
     return tensor.to(torch.bool)
 
 
 def _as_lengths(operation: str, lengths: torch.Tensor | ArrayLike) -> torch.Tensor:
     counts = _as_counts(operation, "lengths", lengths)
     if counts.device.type == "meta":
-        raise ValueError(_token_counts.without_values(operation))
-    _token_counts.check_one_axis(operation, tuple(counts.shape))
+        raise ValueError(_arguments.token_positions.without_values(operation))
+    _arguments.token_positions.check_one_axis(operation, tuple(counts.shape))
     return counts
 
 
@@ -193,8 +193,8 @@ def _as_counts(operation: str, name: str, counts: torch.Tensor | ArrayLike) -> t
     tensor = as_tensor(operation, name, counts)
     boolean = tensor.dtype == torch.bool
     if tensor.numel() and (boolean or tensor.is_floating_point() or tensor.is_complex()):
-        raise TypeError(_token_counts.no_integers(operation, name, tensor.dtype, boolean=boolean))
+        raise TypeError(_arguments.token_positions.no_integers(operation, name, tensor.dtype, boolean=boolean))
     found = extremes_on_cpu(tensor, torch.int64)
     if found:
-        _token_counts.check_range(operation, name, *found)
+        _arguments.token_positions.check_range(operation, name, *found)
     return tensor.to(torch.int64)

@@ -7,7 +7,7 @@ import math
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _checks, _pair_positions, _transformer_xl_shapes, frequencies
+from posenc_lib import _arguments, frequencies
 from posenc_lib.torch._positions import as_positions
 from posenc_lib.torch._tensors import as_one_kind, computed_in, one_device
 from posenc_lib.torch.rope import rope
@@ -97,12 +97,12 @@ def transformer_xl_bias(
             "position_weight": position_weight,
         },
     )
-    base = _checks.base_of_frequencies(operation, base)
-    _transformer_xl_shapes.check(q.shape, k.shape, u.shape, v.shape, weight.shape)
+    base = _arguments.scalars.base_of_frequencies(operation, base)
+    _arguments.transformer_xl.check(q.shape, k.shape, u.shape, v.shape, weight.shape)
     for name, positions in (("query_positions", query_positions), ("key_positions", key_positions)):
         one_device(operation, {name: positions, "q": q})
     m, n = (as_positions(operation, p, q.device) for p in (query_positions, key_positions))
-    _pair_positions.check(operation, q.shape, k.shape[-2], m.shape, n.shape)
+    _arguments.positions.check_along(operation, q.shape, k.shape[-2], m.shape, n.shape)
     dtype, dim, precision = q.dtype, weight.shape[-1], computed_in(q.dtype)
     q, k, u, v, weight = (x.to(precision) for x in (q, k, u, v, weight))
     scale = 1 / math.sqrt(q.shape[-1])

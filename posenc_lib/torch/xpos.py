@@ -3,7 +3,7 @@
 import torch
 from numpy.typing import ArrayLike
 
-from posenc_lib import _rope_arguments, _xpos_arguments
+from posenc_lib import _arguments
 from posenc_lib.torch import _pairs, _rotary
 from posenc_lib.torch._angles import DEVICES_WITHOUT_FLOAT64, reduced_angles
 from posenc_lib.torch._tensors import computed_in, extremes_on_cpu
@@ -83,12 +83,13 @@ def xpos(
     tensor([[ 0., -8.]])
     """
     x, positions, frequencies = _rotary.arguments("xpos", x, positions, frequencies)
-    _rope_arguments.check(x.shape, positions.shape, frequencies.shape, layout, operation="xpos")
-    sign = _xpos_arguments.sign_of(role)
-    B, gamma = _xpos_arguments.positive("scale_base", scale_base), _xpos_arguments.positive("gamma", gamma)
+    _arguments.rope.check(x.shape, positions.shape, frequencies.shape, layout, operation="xpos")
+    sign = _arguments.xpos.sign_of(role)
+    B = _arguments.scalars.positive("xpos", "scale_base", scale_base)
+    gamma = _arguments.scalars.positive("xpos", "gamma", gamma)
     found = extremes_on_cpu(positions, torch.float64)
     if found:
-        _xpos_arguments.check_reach(*found, gamma, B, torch.finfo(x.dtype).tiny, x.dtype)
+        _arguments.xpos.check_reach(*found, gamma, B, torch.finfo(x.dtype).tiny, x.dtype)
     angles = reduced_angles(positions, frequencies, computed_in(x.dtype))
     factors = _factors(positions, len(frequencies), sign / B, gamma).to(angles.dtype).to(x.device)
     # Stacked, so that the compiler stores them: it would compute them anew in every head otherwise.

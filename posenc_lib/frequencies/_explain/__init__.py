@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from os import PathLike
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 from posenc_lib.frequencies import _hf_files
 from posenc_lib.frequencies._explain._explanation import Explanation
 from posenc_lib.frequencies._explain._other_codes import other_code
@@ -85,7 +85,7 @@ def explain(
     """
     read = _language_model(config)
     if length is not None:
-        length = _checks.integer("frequencies.explain", "length", length, at_least=1)
+        length = scalars.integer("frequencies.explain", "length", length, at_least=1)
     return other_code(read) or rotary_code(read, length, base)
 
 

@@ -1,7 +1,6 @@
 """What xpos accepts besides what rope does; one rule for both twins."""
 
 import math
-import numbers
 
 
 def sign_of(role: str) -> int:
@@ -12,15 +11,6 @@ def sign_of(role: str) -> int:
             "divides by it."
         )
     return 1 if role == "query" else -1
-
-
-def positive(name: str, value: float) -> float:
-    """Return `value` as a float, or say that it is no positive number."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"xpos: {name} must be a number, got {value!r} ({type(value).__name__}).")
-    if not 0 < value < math.inf:  # comparisons only: torch.compile can follow them
-        raise ValueError(f"xpos: {name} must be finite and above 0, got {value}.")
-    return float(value)
 
 
 def check_reach(smallest: float, largest: float, gamma: float, scale_base: float, tiny: float, dtype: object) -> None:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
-from posenc_lib import _checks, _position_shapes, _rope_arguments
+from posenc_lib._arguments import rope, scalars
+from posenc_lib._arguments.positions import fit
 
 
 def check_positions(operation: str, x: Sequence[int], positions: Sequence[int], axes: int | None = None) -> None:
     """Raise a ValueError unless positions of this shape place the tokens of x on each axis; `axes` None: any number."""
     x, positions = tuple(x), tuple(positions)
     counted = len(positions) > 1 and positions[0] > 0 and (axes is None or positions[0] == axes)
-    if counted and _position_shapes.fit(x[:-1], positions[1:]):
+    if counted and fit(x[:-1], positions[1:]):
         return
     A, T = "A" if axes is None else axes, x[-2]
     raise ValueError(
@@ -35,7 +36,7 @@ def _hint(x: tuple[int, ...], positions: tuple[int, ...], axes: int | None) -> s
 def check_axial(x: Sequence[int], positions: Sequence[int], frequencies: Sequence[int], layout: str) -> None:
     """Raise a ValueError that names what axial_rope cannot use; the first three are shapes."""
     x, frequencies = tuple(x), tuple(frequencies)
-    _rope_arguments.check_layout("axial_rope", layout)
+    rope.check_layout("axial_rope", layout)
     if len(x) < 2:
         raise ValueError(f"axial_rope: x must be (..., T, dim), got {x}.")
     if len(frequencies) not in (1, 2) or 0 in frequencies:
@@ -58,7 +59,7 @@ def sections_of(sections: Iterable[int], frequencies: int, *, interleaved: bool)
         given = tuple(sections)
     except TypeError as error:
         raise TypeError(f"mrope: sections must be a sequence of integers, got {sections!r}.") from error
-    counts = tuple(_checks.integer("mrope", "each of sections", count, at_least=1) for count in given)
+    counts = tuple(scalars.integer("mrope", "each of sections", count, at_least=1) for count in given)
     if sum(counts) != frequencies:
         doubled = " They count pairs, not dimensions." if sum(counts) == 2 * frequencies else ""
         raise ValueError(

@@ -1,7 +1,6 @@
 """What is said about masks and counts of tokens that are none; one wording for both twins."""
 
-# As of all positions: above it float64 no longer tells one integer from the next.
-LARGEST_POSITION = 2**53
+from posenc_lib._arguments.positions import LARGEST_EXACT
 
 MASK_WITHOUT_AXIS = "positions_from_mask: mask needs a token axis; write the mask of one token as [True]."
 
@@ -34,7 +33,7 @@ def no_integers(operation: str, name: str, dtype: object, *, boolean: bool) -> s
 def check_range(operation: str, name: str, smallest: float, largest: float) -> None:
     if smallest < 0:
         raise ValueError(f"{operation}: {name} must be numbers of tokens, 0 or more, got {smallest}.")
-    if largest >= LARGEST_POSITION:  # sums of larger ones would wrap around
+    if largest >= LARGEST_EXACT:  # sums of larger ones would wrap around
         raise ValueError(f"{operation}: {name} must be numbers of tokens, below 2**53, got {largest}.")
 
 

@@ -41,3 +41,12 @@ def integer(operation: str, name: str, value: int, *, at_least: int) -> int:
     if value < at_least:
         raise ValueError(f"{operation}: {name} must be at least {at_least}, got {value}.")
     return int(value)
+
+
+def positive(operation: str, name: str, value: float, hint: str = "") -> float:
+    """Return `value` as a float, or say that it is no positive number; `hint` says what it is for."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{operation}: {name} must be a number, got {value!r} ({type(value).__name__}).")
+    if not 0 < value < math.inf:  # comparisons only: torch.compile can follow them
+        raise ValueError(f"{operation}: {name} must be finite and above 0, got {value}.{hint}")
+    return float(value)

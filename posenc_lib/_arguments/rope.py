@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 
-from posenc_lib import _position_shapes
+from posenc_lib._arguments import scalars
+from posenc_lib._arguments.positions import fit
 
 LAYOUTS = ("interleaved", "half")
 # At one radian in the last digit of float64, no angle is known.
@@ -34,7 +34,7 @@ def check(
             f"{operation}: every frequency turns two dimensions; {n} of them need {2 * n}, and {name} {x} has {dim}. "
             f"Pass at most {dim // 2}."
         )
-    if not _position_shapes.fit(x[:-1], positions):
+    if not fit(x[:-1], positions):
         raise ValueError(_misfit(operation, name, x, positions))
 
 
@@ -70,17 +70,8 @@ def check_range(operation: str, smallest: float, largest: float) -> None:
 
 def positive_factor(operation: str, attention_factor: float) -> float:
     """Return `attention_factor` as a float, or say why nothing can be multiplied by it."""
-    if isinstance(attention_factor, bool) or not isinstance(attention_factor, numbers.Real):
-        raise TypeError(
-            f"{operation}: attention_factor must be a number, got {attention_factor!r} "
-            f"({type(attention_factor).__name__})."
-        )
-    if not 0 < attention_factor < math.inf:  # comparisons only: torch.compile can follow them
-        raise ValueError(
-            f"{operation}: attention_factor must be finite and above 0, got {attention_factor}. It multiplies queries "
-            "and keys alike, so logits by its square; 1 leaves them as they are."
-        )
-    return float(attention_factor)
+    hint = " It multiplies queries and keys alike, so logits by its square; 1 leaves them as they are."
+    return scalars.positive(operation, "attention_factor", attention_factor, hint)
 
 
 def _misfit(operation: str, name: str, x: tuple[int, ...], positions: tuple[int, ...]) -> str:

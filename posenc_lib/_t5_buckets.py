@@ -7,7 +7,7 @@ log(16 / 4) / log(128 / 4) · 5 is 1.9999999999999998, and on another device it 
 import functools
 import math
 
-from posenc_lib import _checks
+from posenc_lib._arguments import scalars
 
 LARGEST_DISTANCE = 2**31
 
@@ -15,8 +15,8 @@ LARGEST_DISTANCE = 2**31
 def settings(operation: str, bidirectional: bool, num_buckets: int, max_distance: int) -> tuple[int, int]:
     """Return (buckets for one direction, max_distance) as ints, or say why there are no such buckets."""
     directions = 2 if bidirectional else 1
-    num_buckets = _checks.integer(operation, "num_buckets", num_buckets, at_least=2 * directions)
-    max_distance = _checks.integer(operation, "max_distance", max_distance, at_least=1)
+    num_buckets = scalars.integer(operation, "num_buckets", num_buckets, at_least=2 * directions)
+    max_distance = scalars.integer(operation, "max_distance", max_distance, at_least=1)
     if num_buckets % directions:
         raise ValueError(
             f"{operation}: num_buckets must be even when bidirectional, half of it for each direction; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from posenc_lib import _rope_arguments
+from posenc_lib._arguments import rope
 
 NORMALIZE = ("unrotated", "rotated")
 INSTEAD_OF_CAUSAL = "give q all tokens, or leave causal away where no key is hidden from any query"
@@ -12,7 +12,7 @@ INSTEAD_OF_CAUSAL = "give q all tokens, or leave causal away where no key is hid
 
 def check_settings(layout: str, normalize: str, feature_map: object, positions: object, frequencies: object) -> None:
     """Raise an error when a setting is unknown, or when positions and frequencies do not come together."""
-    _rope_arguments.check_layout("linear_attention", layout)
+    rope.check_layout("linear_attention", layout)
     if normalize not in NORMALIZE:
         raise ValueError(
             f"linear_attention: unknown normalize {normalize!r}. 'unrotated' divides by the sum of φ(q) · φ(k), as "
