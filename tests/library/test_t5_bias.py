@@ -117,12 +117,12 @@ def test_every_integer_dtype(twin, dtype):
 # What is refused, and in which words
 
 
-@pytest.mark.parametrize("wrong", [[0.0], [1.5], np.ones(1, np.float32)], ids=repr)
+@pytest.mark.parametrize("wrong", [[0.0], [1.5], np.ones(1, np.float32), np.ones(1, np.float16)], ids=repr)
 def test_positions_that_are_no_integers(twin, wrong):
     for name, positions in (("query_positions", (wrong, [0])), ("key_positions", ([0], wrong))):
         with pytest.raises(TypeError) as refusal:
             twin.pe.t5_bias(TABLE, *positions)
-        dtype = "float32" if isinstance(wrong, np.ndarray) else "float64"
+        dtype = np.asarray(wrong).dtype
         said = f"t5_bias: {name} must be integers, for only whole distances have a row in the table; got dtype "
         assert str(refusal.value) in {f"{said}{dtype}.", f"{said}torch.{dtype}."}
 
