@@ -19,8 +19,8 @@ Rows = NDArray[np.int64]
 def shaw(fn: Function, *, strict: bool = False) -> Report:
     """Check ``fn(q, table)``, Shaw's bias of shape ``(T, T)``; return a `Report`.
 
-    q has the shape ``(T, d)``, the table ``(2K + 1, d)`` with offset 0 in its middle row; offsets are key minus query,
-    clipped to −K … K. With `strict`, a failure raises AssertionError.
+    q has the shape ``(T, d)``, the table ``(2K + 1, d)`` with relative position 0, key minus query, in its middle row;
+    relative positions are clipped to −K … K. With `strict`, a failure raises AssertionError.
     """
     return engine.run(EXERCISE, fn, strict)
 
@@ -48,75 +48,78 @@ MISTAKES = mistakes(
     (
         "query minus key",
         "offset",
-        "The offset is query minus key, so that earlier keys take the rows of later ones. It is key minus query.",
+        "Your relative position is query minus key, so that earlier keys take the rows of later ones. It is key minus "
+        "query.",
         {"offset": lambda m, n: m - n},
     ),
     (
-        "the distance instead of the offset",
+        "the distance instead of the relative position",
         "offset",
-        "Keys before and after the query get the same row: the sign of the offset is lost.",
+        "Keys before and after the query get the same row: the sign of the relative position is lost.",
         {"offset": lambda m, n: np.abs(n - m)},
     ),
     (
-        "the key's position instead of the offset",
+        "the key's position instead of the relative one",
         "offset",
-        "The row depends on the key's position alone. It is the offset, key minus query, that picks the row.",
+        "The row depends on the key's position alone. It is the relative position, key minus query, that picks the "
+        "row.",
         {"offset": lambda m, n: n + 0 * m},
     ),
     (
-        "the middle row is not offset 0",
+        "the middle row is not relative position 0",
         "row",
-        "The clipped offset itself picks the row, so that offset 0 takes the first row, and negative offsets count "
-        "from the end. Rows belong to offsets −K to K: add K.",
+        "The clipped relative position itself picks the row, so that 0 takes the first row, and negative ones count "
+        "from the end. Rows belong to −K to K: add K.",
         {"row": lambda offset, K: offset},
     ),
     (
         "one row too far",
         "row",
-        "Each offset takes the row of the next one. Offset −K belongs to row 0: add K, no more.",
+        "Each relative position takes the row of the next one. −K belongs to row 0: add K, no more.",
         {"row": lambda offset, K: np.minimum(offset + K + 1, 2 * K)},
     ),
     (
         "one row too far",
         "row",
-        "Each offset takes the row of the next one. Offset −K belongs to row 0: add K, no more.",
+        "Each relative position takes the row of the next one. −K belongs to row 0: add K, no more.",
         {"row": lambda offset, K: offset + K + 1},
     ),
     (
         "one row short",
         "row",
-        "Each offset takes the row of the one before. Offset −K belongs to row 0: add K, no less.",
+        "Each relative position takes the row of the one before. −K belongs to row 0: add K, no less.",
         {"row": lambda offset, K: np.maximum(offset + K - 1, 0)},
     ),
     (
         "one row short",
         "row",
-        "Each offset takes the row of the one before. Offset −K belongs to row 0: add K, no less.",
+        "Each relative position takes the row of the one before. −K belongs to row 0: add K, no less.",
         {"row": lambda offset, K: offset + K - 1},
     ),
     (
         "clipped too early",
         "clip",
-        "Offsets are clipped to −(K − 1) … K − 1, so that the first and the last row are never used. Clip to −K … K.",
+        "Relative positions are clipped to −(K − 1) … K − 1, so that the first and the last row are never used. Clip "
+        "to −K … K.",
         {"clip": lambda offset, K: np.clip(offset, -K + 1, K - 1)},
     ),
     (
         "not clipped",
         "clip",
-        "Offsets beyond K are not clipped; they wrap around to rows of the other end. All that is further than K takes "
-        "the row of K.",
+        "Relative positions beyond K are not clipped; they wrap around to rows of the other end. All that is further "
+        "than K takes the row of K.",
         {"clip": lambda offset, K: offset},
     ),
     (
         "clipped on one side",
         "clip",
-        "Offsets below −K take the row of −K, but those above K do not take the row of K. Clip on both sides.",
+        "Those below −K take the row of −K, but those above K do not take the row of K. Clip on both sides.",
         {"clip": lambda offset, K: np.maximum(offset, -K)},
     ),
     (
-        "far offsets are left out",
+        "far keys are left out",
         "clip",
-        "Where the offset is further than K, the bias is that of offset 0. It is that of K, or of −K.",
+        "Where a key is further than K, the bias is that of relative position 0. It is that of K, or of −K.",
         {"clip": lambda offset, K: np.where(np.abs(offset) > K, 0, offset)},
     ),
     (
@@ -197,19 +200,19 @@ _HINTS = {
         "Multiply each query with all rows, divide by √d; for key n pick the product with row clip(n − m) + K.",
     ),
     "offset": (
-        "Look at the sign of the offset, for a key just before its query.",
+        "Look at the sign of the relative position, for a key just before its query.",
         "It is about key minus query, and which axis holds which.",
-        "The offset is n − m, with m down the rows and n along the columns.",
+        "It is n − m, with m down the rows and n along the columns.",
     ),
     "row": (
-        "Look at the row that offset 0 takes.",
-        "It is about how offsets from −K to K become rows from 0 to 2K.",
-        "Add K to the clipped offset.",
+        "Look at the row that relative position 0 takes.",
+        "It is about how numbers from −K to K become rows from 0 to 2K.",
+        "Add K to the clipped relative position.",
     ),
     "clip": (
         "Look at keys that are further away than K.",
         "It is about the ends of the table.",
-        "Clip the offset to −K … K on both sides, before you add K.",
+        "Clip the relative position to −K … K on both sides, before you add K.",
     ),
     "scale": (
         "Look at what the products are divided by.",

@@ -87,7 +87,7 @@ MISTAKES = mistakes(
     (
         "keys after the query count as distance 0",
         "direction",
-        "Each key after the query gets bucket 16, as if its distance were 0. Take the absolute value.",
+        "Each key after the query counts as distance 0. Take the absolute value.",
         {"distance": _one_direction},
     ),
     (
@@ -144,7 +144,7 @@ MISTAKES = mistakes(
     (
         "the last bucket is not the last",
         "far",
-        "Beyond distance 128 the buckets go on rising. All far distances share bucket 15 of their direction.",
+        "From distance 128 on the buckets go on rising. All far distances share bucket 15 of their direction.",
         {"last": np.inf},
     ),
     (

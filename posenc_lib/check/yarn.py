@@ -238,7 +238,7 @@ _HINTS = {
         "It is the training length times the old frequency, over 2 π.",
     ),
     "ramp": (
-        "Print γ for pairs that turn less than once, about 16 times, and more than 32 times.",
+        "Print γ for the fastest pair, for the slowest, and for one that makes about 16 turns in training.",
         "It is about the way from 0 to 1.",
         "It is linear in the turns, 0 at 1 turn and 1 at 32 turns, and stays within 0 and 1.",
     ),

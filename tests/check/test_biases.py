@@ -231,7 +231,7 @@ WRONG = [
     (check.t5_bucket, lambda relative_position: 0, "one bucket for all"),
     (check.shaw, minus, "query minus key"),
     (check.shaw, unscaled, "the scale is missing"),
-    (check.shaw, middle_forgotten, "the middle row is not offset 0"),
+    (check.shaw, middle_forgotten, "the middle row is not relative position 0"),
     (check.shaw, all_products, "the products are not picked"),
 ]
 
