@@ -46,7 +46,7 @@ class Visit:
         if response.status >= 400:
             self.complaints.append(f"{response.status}: {response.url}")
 
-    def axe(self):
+    def axe(self, options="{}"):
         """Return what axe-core finds wrong, with everything that folds open."""
         self.page.evaluate(
             "document.querySelectorAll('.toggle-hidden .toggle-button').forEach(button => button.click())"
@@ -55,7 +55,7 @@ class Visit:
         self.page.evaluate(SPARE_AXE)
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
         # Without preload: axe would ask for the style sheets' imports at a wrong address.
-        violations = self.page.evaluate("axe.run(document, {preload: false})")["violations"]
+        violations = self.page.evaluate(f"axe.run(document, {{preload: false, ...{options}}})")["violations"]
         return [(one["id"], node["html"][:150], node["failureSummary"]) for one in violations for node in one["nodes"]]
 
 
@@ -82,12 +82,17 @@ def scrolls_sideways(page):
     )
 
 
-def assert_clean(seen):
+# The one rule whose verdict depends on the theme, and not on the width; it is also the slowest.
+CONTRAST = "{runOnly: ['color-contrast']}"
+ALL_BUT_CONTRAST = "{rules: {'color-contrast': {enabled: false}}}"
+
+
+def assert_clean(seen, axe="{}"):
     """Fail unless the page asked only this machine, without a complaint, keeps its width and pleases axe."""
     assert not seen.complaints
     assert not [url for url in seen.requests if not url.startswith(("http://127.0.0.1", "data:"))]
     assert not scrolls_sideways(seen.page)
-    assert not seen.axe()
+    assert not seen.axe(axe)
 
 
 @pytest.mark.parametrize(("book", "page"), PAGES)
@@ -96,12 +101,12 @@ def test_a_page_shows_without_complaint_on_a_desk(visit, book, page):
     assert_clean(seen)
     seen.page.emulate_media(color_scheme="dark")
     seen.page.wait_for_function("document.documentElement.dataset.theme == 'dark'")
-    assert_clean(seen)
+    assert_clean(seen, CONTRAST)
 
 
 @pytest.mark.parametrize(("book", "page"), PAGES)
 def test_a_page_shows_without_complaint_on_a_phone(visit, book, page):
-    assert_clean(visit(book, page, viewport=PHONE, color_scheme="dark"))
+    assert_clean(visit(book, page, viewport=PHONE, color_scheme="dark"), ALL_BUT_CONTRAST)
 
 
 @pytest.mark.parametrize(
