@@ -179,10 +179,13 @@ def test_nope_leaks_order(twin):
 LEADING = "the leading axes differ, and broadcasting them could hide a mistake"
 REFUSED = [
     ("q, k and v need a token axis and a feature axis", (4,), (3, 4), (3, 4), None, False),
+    ("q, k and v need a token axis and a feature axis", (3, 4), (4,), (3, 4), None, False),
+    ("q, k and v need a token axis and a feature axis", (3, 4), (3, 4), (4,), None, False),
     (LEADING, (2, 3, 4), (3, 4), (3, 4), None, False),
     (LEADING, (2, 3, 4), (1, 3, 4), (1, 3, 4), None, False),
     ("q and k differ in their last axis, so they have no dot product", (3, 4), (3, 5), (3, 4), None, False),
     ("the feature axis of q and k is empty", (3, 0), (3, 0), (3, 4), None, False),
+    ("the feature axis of q and k is empty", (2, 3, 0), (2, 3, 0), (2, 3, 4), None, False),
     ("k and v hold different numbers of tokens", (3, 4), (3, 4), (2, 4), None, False),
     ("there is no key to attend to", (3, 4), (0, 4), (0, 4), None, False),
     ("causal=True needs as many queries as keys, otherwise it is open which key is the first query's own; "

@@ -75,17 +75,17 @@ def test_to_60_digits(twin, buckets, max_distance):
 
 
 @pytest.mark.parametrize(
-    ("buckets", "max_distance", "near"),
-    [(5, 24_838_739, 107_258), (6, 15_201_920, 88_506), (8, 15_688_794, 352_539)],
-)
-def test_boundaries_that_float64_takes_for_integers(twin, buckets, max_distance, near):
+    ("buckets", "max_distance", "j", "near"),
+    [(5, 24_838_739, 2, 107_258), (6, 15_201_920, 2, 88_506), (8, 15_688_794, 3, 352_539), (9, 156_739_457, 3, 143_857)],
+)  # fmt: skip
+def test_boundaries_that_float64_takes_for_integers(twin, buckets, max_distance, j, near):
     """E · (max_distance / E)^(j/L) is above `near` by less than a float64 tells: 2 · 24838739² is 107258³ + 2730."""
     exact, rest = buckets // 2, buckets - buckets // 2
-    assert exact * (max_distance / exact) ** ((rest - 1) / rest) == pytest.approx(near, rel=1e-12, abs=0)
-    assert near**rest < max_distance ** (rest - 1) * exact < (near + 1) ** rest
+    assert exact * (max_distance / exact) ** (j / rest) == pytest.approx(near, rel=1e-12, abs=0)
+    assert near**rest < max_distance**j * exact ** (rest - j) < (near + 1) ** rest
     settings = {"bidirectional": False, "num_buckets": buckets, "max_distance": max_distance}
     found = np.asarray(twin.pe.t5_bucket([-near, -near - 1], **settings)).tolist()
-    assert found == [by_definition(d, buckets, max_distance) for d in (near, near + 1)] == [buckets - 2, buckets - 1]
+    assert found == [by_definition(d, buckets, max_distance) for d in (near, near + 1)] == [exact + j - 1, exact + j]
 
 
 @pytest.fixture(scope="module")
