@@ -88,6 +88,18 @@ def test_boundaries_that_float64_takes_for_integers(twin, buckets, max_distance,
     assert found == [by_definition(d, buckets, max_distance) for d in (near, near + 1)] == [exact + j - 1, exact + j]
 
 
+@pytest.mark.parametrize(
+    ("buckets", "max_distance", "j", "at"), [(9, 972, 4, 324), (9, 31_104, 2, 144), (9, 31_104, 4, 5184)]
+)
+def test_boundaries_that_float64_puts_beyond_an_integer(twin, buckets, max_distance, j, at):
+    """E · (max_distance / E)^(j/L) is `at`, and more by a rounding: 4 · 243^(4/5) is 4 · 3⁴."""
+    exact, rest = buckets // 2, buckets - buckets // 2
+    assert exact * (max_distance / exact) ** (j / rest) > at
+    assert at**rest == max_distance**j * exact ** (rest - j)
+    found = twin.pe.t5_bucket([1 - at, -at], bidirectional=False, num_buckets=buckets, max_distance=max_distance)
+    assert np.asarray(found).tolist() == [exact + j - 1, exact + j]
+
+
 @pytest.fixture(scope="module")
 def transformers_bucket():
     """The function of the transformers package, on NumPy arrays. It takes its logarithm in float32."""
