@@ -379,6 +379,14 @@ def test_gpt2_and_whisper():
     whisper = told("whisper-tiny")
     assert whisper.kind == "sinusoidal"
     assert whisper.details == {"encoder_positions": 1500, "decoder_positions": 448, "width": 384}
+    assert whisper.notes[-1] == "The decoder adds a learned vector for each of 448 tokens."
+
+
+def test_pairs_that_never_turn_are_divided_by_nothing():
+    scaling = {"type": "proportional", "factor": 2.0}
+    with np.errstate(all="raise"):  # 0 / 0 is no factor
+        said = str(frequencies.explain({**config("llama-2-7b"), "rope_scaling": scaling, "partial_rotary_factor": 0.25}))
+    assert "divided by 2      pairs 0–15 (16)\n  do not turn       pairs 16–63 (48)" in said
 
 
 def test_whispers_encoder_has_all_sines_first():

@@ -431,6 +431,8 @@ def test_deepseek_v4_leaves_yarns_attention_factor_out():
     assert spec.attention_factor == 1 and spec.rope_type == "yarn"
     assert any("attention_factor is 1" in note for note in spec.notes)
     assert any("the last rotary_dim dimensions" in note for note in spec.notes)
+    stated = read(config, {"rope_scaling": {**YARN, "attention_factor": 0.5}}, layer_type="compress")
+    assert stated.attention_factor == 0.5 and not any("attention_factor" in note for note in stated.notes)
 
 
 def test_heads_of_a_kind_of_layer():

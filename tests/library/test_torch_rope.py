@@ -226,10 +226,10 @@ def test_transforms_agree_with_the_definition(layout, dim, argument, transform):
 
 
 @LAYOUTS
-@pytest.mark.parametrize("dim", [8, 9])
-def test_forward_mode_of_frequencies_beside_a_graph(layout, dim):
+@pytest.mark.parametrize("shape", [(3, 8), (3, 9), (2, 3, 11)])
+def test_forward_mode_of_frequencies_beside_a_graph(layout, shape):
     """x asks for a gradient and the frequencies have a tangent: both go through one call."""
-    x, positions = draw(3, dim, dtype=torch.float64).requires_grad_(), torch.tensor([0.5, -2.0, 7.25]).double()
+    x, positions = draw(*shape, dtype=torch.float64).requires_grad_(), torch.tensor([0.5, -2.0, 7.25]).double()
     with torch.autograd.forward_ad.dual_level():
         theta = torch.autograd.forward_ad.make_dual(torch.tensor(THETA), torch.ones(4).double())
         found, wanted = (
