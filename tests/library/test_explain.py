@@ -385,7 +385,8 @@ def test_gpt2_and_whisper():
 def test_pairs_that_never_turn_are_divided_by_nothing():
     scaling = {"type": "proportional", "factor": 2.0}
     with np.errstate(all="raise"):  # 0 / 0 is no factor
-        said = str(frequencies.explain({**config("llama-2-7b"), "rope_scaling": scaling, "partial_rotary_factor": 0.25}))
+        given = {**config("llama-2-7b"), "rope_scaling": scaling, "partial_rotary_factor": 0.25}
+        said = str(frequencies.explain(given))
     assert "divided by 2      pairs 0–15 (16)\n  do not turn       pairs 16–63 (48)" in said
 
 
