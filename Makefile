@@ -11,7 +11,7 @@ PINS := requirements.txt pyproject.toml
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help book serve test sync address wheel clean
+.PHONY: help book serve test mutants sync address wheel clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /    make \1|/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -33,6 +33,10 @@ test: $(VENV)/.test  ## run all tests (downloads torch)
 	@echo "==> Running all tests"
 	@$(PY) -m pytest -n2 --dist=loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
 
+mutants: $(VENV)/.test  ## break the library in thousands of places, one at a time: which break does no test notice? (hours)
+	@$(PIP) --quiet mutmut==3.8.1
+	@$(PY) tools/mutants.py
+
 sync: $(VENV)/.test  ## run the notebooks again and store what changed
 	@$(PY) tools/sync.py
 
@@ -44,7 +48,7 @@ wheel: $(VENV)/.made  ## build the library's wheel into dist/, the same bytes fo
 	@$(PY) -m hatchling build -t wheel
 
 clean:  ## delete what was built, keep the environments
-	rm -rf _build dist build
+	rm -rf _build dist build mutants
 
 # A stamp is written only after its step succeeded, so an interrupted one is done again.
 $(VENV)/.made:

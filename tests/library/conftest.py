@@ -1,6 +1,7 @@
 """The oracle: sines and cosines to 50 digits, computed by mpmath from the definition and not from our code."""
 
 import functools
+import os
 import types
 
 import hypothesis
@@ -13,7 +14,13 @@ import posenc_lib.numpy
 import posenc_lib.torch
 
 hypothesis.settings.register_profile("library", deadline=None, derandomize=True, database=None)
-hypothesis.settings.load_profile("library")
+hypothesis.settings.register_profile(  # for tools/mutants.py: fewer examples, and none made smaller
+    "mutants",
+    hypothesis.settings.get_profile("library"),
+    max_examples=15,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
+hypothesis.settings.load_profile("mutants" if "MUTANTS" in os.environ else "library")
 
 
 @functools.cache
