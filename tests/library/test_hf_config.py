@@ -431,6 +431,9 @@ def test_deepseek_v4_leaves_yarns_attention_factor_out():
     assert spec.attention_factor == 1 and spec.rope_type == "yarn"
     assert any("attention_factor is 1" in note for note in spec.notes)
     assert any("the last rotary_dim dimensions" in note for note in spec.notes)
+    old = {**YARN, "type": "yarn"}
+    del old["rope_type"]
+    assert read(config, {"rope_scaling": old}, layer_type="compress").attention_factor == 1
     stated = read(config, {"rope_scaling": {**YARN, "attention_factor": 0.5}}, layer_type="compress")
     assert stated.attention_factor == 0.5 and not any("attention_factor" in note for note in stated.notes)
 

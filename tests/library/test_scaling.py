@@ -164,9 +164,10 @@ def test_yarns_step():
     assert found == pytest.approx(frequencies.rope(8, base=1e300) * [1, 0.25, 0.25, 0.25])
 
 
-def test_yarn_whose_ramp_begins_past_the_last_pair():
-    """The code keeps high within dim − 1, not within dim/2 − 1: from 5 to 7 here, and the last pair is 3."""
-    found = frequencies.yarn(8, base=100.0, factor=4.0, original_length=100000)
+@pytest.mark.parametrize("original_length", [100_000, 700_000])  # a ramp from 5 to 7; a step at 7
+def test_yarn_whose_ramp_begins_past_the_last_pair(original_length):
+    """The code keeps high within dim − 1, not within dim/2 − 1: up to 7 here, and the last pair is 3."""
+    found = frequencies.yarn(8, base=100.0, factor=4.0, original_length=original_length)
     assert np.array_equal(found, frequencies.rope(8, base=100.0))
 
 
