@@ -76,7 +76,8 @@ def test_to_60_digits(twin, buckets, max_distance):
 
 @pytest.mark.parametrize(
     ("buckets", "max_distance", "j", "near"),
-    [(5, 24_838_739, 2, 107_258), (6, 15_201_920, 2, 88_506), (8, 15_688_794, 3, 352_539), (9, 156_739_457, 3, 143_857)],
+    [(5, 24_838_739, 2, 107_258), (6, 15_201_920, 2, 88_506), (8, 15_688_794, 3, 352_539),
+     (9, 156_739_457, 3, 143_857)],
 )  # fmt: skip
 def test_boundaries_that_float64_takes_for_integers(twin, buckets, max_distance, j, near):
     """E · (max_distance / E)^(j/L) is above `near` by less than a float64 tells: 2 · 24838739² is 107258³ + 2730."""
