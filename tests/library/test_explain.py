@@ -775,3 +775,10 @@ def test_command_fails_with_one_line(content, said, tmp_path):
 def test_command_shows_its_usage(arguments):
     code, out, err = command(*arguments)
     assert (code, out) == (2, "") and err.startswith("usage: python -m posenc_lib") and "Traceback" not in err
+
+
+def test_an_mpt_without_alibi_is_not_guessed_at():
+    config = {"model_type": "mpt", "n_heads": 8, "d_model": 64, "max_seq_len": 512, "attn_config": {"alibi": False}}
+    with pytest.raises(ValueError, match=r"^frequencies\.explain: attn_config switches ALiBi off"):
+        frequencies.explain(config)
+    assert frequencies.explain({**config, "attn_config": {"alibi": True}}).kind == "alibi"

@@ -26,6 +26,11 @@ def other_code(config: Mapping[str, object]) -> Explanation | None:
     model_type = config.get("model_type")
     if _says_alibi(config):
         return _alibi(config)
+    if model_type == "mpt":
+        raise ValueError(
+            "frequencies.explain: attn_config switches ALiBi off, and what an MPT has instead stands in its own code, "
+            "not in keys that this reads. transformers ignores the switch and adds ALiBi all the same."
+        )
     if model_type in _T5:
         return _t5(config)
     if model_type in _LEARNED:
