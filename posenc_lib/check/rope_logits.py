@@ -119,19 +119,6 @@ _PRODUCTS = mistakes(
 
 _PAIRS = mistakes(
     (
-        "halves instead of neighbours",
-        "pairs",
-        "Your pairs are (i, i + d/2). That is valid elsewhere, and used by many models, but it is not this chapter's: "
-        "here pair i is (2i, 2i + 1). The two must not be mixed.",
-        {"layout": rotary.halves},
-    ),
-    (
-        "pairs (i, d − 1 − i)",
-        "pairs",
-        "Your pairs are (i, d − 1 − i): the second half is read backwards. Pair i is (2i, 2i + 1).",
-        {"layout": rotary.ends},
-    ),
-    (
         "only the first pair counts",
         "pairs",
         "Only pair 0 has a term. There is one for each pair, and the logit is their sum.",
@@ -292,6 +279,7 @@ EXERCISE = Exercise(
     formula=formula,
     mistakes=(
         *_PRODUCTS,
+        *rotary.PAIRS,
         *_PAIRS,
         *rotary.FREQUENCIES,
         *rotary.BASES,

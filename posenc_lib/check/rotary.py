@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posenc_lib.check import arrays, calling, engine, sinusoidal_bank
 from posenc_lib.check.calling import Function
-from posenc_lib.check.exercise import Array, Case, Exercise, Knobs, Mistake
+from posenc_lib.check.exercise import Array, Case, Exercise, Knobs, Mistake, mistakes
 from posenc_lib.check.report import Report
 from posenc_lib.check.sinusoidal_bank import Theta
 
@@ -48,6 +48,24 @@ def halves(dim: int) -> Pairs:
 def ends(dim: int) -> Pairs:
     """Pairs (i, dim − 1 − i)."""
     return np.arange(dim // 2), np.arange(dim - 1, dim // 2 - 1, -1)
+
+
+# Other pairs than neighbours, for exercises whose formula has the knob `layout`.
+PAIRS = mistakes(
+    (
+        "halves instead of neighbours",
+        "pairs",
+        "Your pairs are (i, i + d/2). That is valid elsewhere, and used by many models, but it is not this chapter's: "
+        "here pair i is (2i, 2i + 1). The two must not be mixed.",
+        {"layout": halves},
+    ),
+    (
+        "pairs (i, d − 1 − i)",
+        "pairs",
+        "Your pairs are (i, d − 1 − i): the second half is read backwards. Pair i is (2i, 2i + 1).",
+        {"layout": ends},
+    ),
+)
 
 
 def turned(a: Array, b: Array, cosine: Array, sine: Array) -> tuple[Array, Array]:

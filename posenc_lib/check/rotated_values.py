@@ -144,22 +144,6 @@ _ROTATIONS = mistakes(
     ),
 )
 
-_PAIRS = mistakes(
-    (
-        "halves instead of neighbours",
-        "pairs",
-        "Your pairs are (i, i + d/2). That is valid elsewhere, and used by many models, but it is not this chapter's: "
-        "here pair i is (2i, 2i + 1). The two must not be mixed.",
-        {"layout": rotary.halves},
-    ),
-    (
-        "pairs (i, d − 1 − i)",
-        "pairs",
-        "Your pairs are (i, d − 1 − i): the second half is read backwards. Pair i is (2i, 2i + 1).",
-        {"layout": rotary.ends},
-    ),
-)
-
 _POSITIONS = mistakes(
     (
         "positions are ignored",
@@ -198,7 +182,7 @@ _ATTENTION = {
 
 MISTAKES = (
     *_ROTATIONS,
-    *_PAIRS,
+    *rotary.PAIRS,
     *rotary.FREQUENCIES,
     *rotary.BASES,
     *rotary.ANGLES,

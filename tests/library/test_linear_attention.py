@@ -6,11 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import posenc_lib.numpy as pe
 import posenc_lib.torch
 from posenc_lib import frequencies
+from tests.library.largest_tensor import Largest
 
 THETA = frequencies.rope(8, base=100.0)
 NORMALIZE = pytest.mark.parametrize("normalize", ["unrotated", "rotated"])
@@ -235,19 +235,6 @@ def test_memory_of_the_numpy_twin_does_not_grow_with_the_square_of_the_length():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * q.nbytes < length * length * 8 / 10
-
-
-class Largest(TorchDispatchMode):
-    """Keeps the number of elements of the largest tensor that any operation stores."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        found = function(*args, **(kwargs or {}))
-        for each in found if isinstance(found, (tuple, list)) else [found]:
-            if isinstance(each, torch.Tensor):
-                self.elements = max(self.elements, each.untyped_storage().nbytes() // each.element_size())
-        return found
 
 
 @pytest.mark.parametrize("length", [1024, 4096])

@@ -6,10 +6,10 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import posenc_lib.numpy as pe
 import posenc_lib.torch
+from tests.library.largest_tensor import Largest
 
 
 def draw(*shape, seed=0):
@@ -165,19 +165,6 @@ def test_memory_of_the_numpy_twin():
     )
     assert ours < 8 * HEADS * T * T * 8 and full > 8 * T * T * D
     assert full > 2.5 * ours
-
-
-class Largest(TorchDispatchMode):
-    """Keeps the number of elements of the largest tensor that any operation stores."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        found = function(*args, **(kwargs or {}))
-        for each in found if isinstance(found, (tuple, list)) else [found]:
-            if isinstance(each, torch.Tensor):
-                self.elements = max(self.elements, each.untyped_storage().nbytes() // each.element_size())
-        return found
 
 
 def test_memory_of_the_torch_twin():

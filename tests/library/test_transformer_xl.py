@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import posenc_lib.numpy as pe
 import posenc_lib.torch
+from tests.library.largest_tensor import Largest
 
 
 def draw(*shape, seed=0):
@@ -242,19 +242,6 @@ def test_lower_precision_is_rounded_once_at_far_positions(dtype):
     expected = pe.transformer_xl_bias(*(x.double().numpy() for x in arrays), m, n)
     allowed = torch.finfo(dtype).eps / 2 * 1.001 * abs(expected) + 1e-5
     assert found.dtype == dtype and (abs(found.double().numpy() - expected) <= allowed).all()
-
-
-class Largest(TorchDispatchMode):
-    """Keeps the number of elements of the largest tensor that any operation stores."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        found = function(*args, **(kwargs or {}))
-        for each in found if isinstance(found, (tuple, list)) else [found]:
-            if isinstance(each, torch.Tensor):
-                self.elements = max(self.elements, each.untyped_storage().nbytes() // each.element_size())
-        return found
 
 
 def test_nothing_is_stored_for_each_pair_of_tokens_but_the_bias():
