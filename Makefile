@@ -34,8 +34,8 @@ test: $(VENV)/.test  ## run all tests (downloads torch)
 	@$(PY) -m pytest -n2 --dist=loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
 
 mutants: $(VENV)/.test  ## break the library in thousands of places, one at a time: which break does no test notice? (hours)
-	@$(PIP) --quiet mutmut==3.8.1
-	@$(PY) tools/mutants.py
+	@$(PIP) --quiet --target $(VENV)-mutmut mutmut==3.8.1  # apart: the tests compare $(VENV) with the pins
+	@PYTHONPATH=$(CURDIR)/$(VENV)-mutmut $(PY) tools/mutants.py
 
 sync: $(VENV)/.test  ## run the notebooks again and store what changed
 	@$(PY) tools/sync.py
