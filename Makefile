@@ -31,7 +31,7 @@ serve:  ## show the built site on this computer
 test: $(VENV)/.test  ## run all tests (downloads torch)
 	@$(PY) tools/colab_environment.py
 	@echo "==> Running all tests"
-	@$(PY) -m pytest -n2 --dist=loadfile --nbval --nbval-current-env --nbval-cell-timeout=120
+	@$(PY) -m pytest -n2 --dist=loadfile --no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout=120
 
 mutants: $(VENV)/.test  ## break the library in thousands of places, one at a time: which break does no test notice? (hours)
 	@$(PIP) --quiet --target $(VENV)-mutmut mutmut==3.8.1  # apart: the tests compare $(VENV) with the pins

@@ -2,8 +2,9 @@
 
 mutmut makes the mutants and keeps the results (`mutmut results`, `show` and `browse` read them). This program runs
 them, because mutmut lets pytest collect thousands of tests anew for each: here they are collected once, each mutant is
-a fork of that process, and it runs the tests that reach its function, first those that killed its siblings. What
-survives goes through mypy, which the tests run too. tests/mutants.md says which mutants count.
+a fork of that process, and it runs the tests that reach its function, first those that killed its siblings. Where a
+module calls the function while it is imported, the fork imports it anew. What survives goes through mypy, which the
+tests run too. tests/mutants.md says which mutants count.
 """
 
 import argparse
@@ -55,7 +56,8 @@ def main() -> None:
         random.Random(0).shuffle(todo)
         arguments = ["-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", *config().pytest_add_cli_args]
         with change_cwd("mutants"):
-            pytest.main([*arguments, *config().pytest_add_cli_args_test_selection], [InSession(todo, data_of, options)])
+            session = InSession(todo, data_of, options, called_at_import())
+            pytest.main([*arguments, *config().pytest_add_cli_args_test_selection], [session])
         check_types(found)
     report(found)
 
@@ -113,11 +115,35 @@ def skip_strict(data: SourceFileMutationData) -> None:
 # How it is tested
 
 
+def called_at_import() -> set[str]:
+    """Functions that the library's modules call while they are imported: no test calls these again."""
+    set_mutant_under_test("stats")
+    for path in sorted(Path("posenc_lib").rglob("*.py")):
+        if path.name != "__main__.py":
+            importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    set_mutant_under_test("")
+    found = set(state()._stats)
+    state()._stats.clear()
+    return found
+
+
+def with_importers(module: str) -> list[str]:
+    """The module and those that import from it, each before those that import from itself."""
+    found = [module]
+    for each in found:
+        taken = {id(value) for value in vars(sys.modules[each]).values() if getattr(value, "__module__", "") == each}
+        for name, other in list(sys.modules.items()):
+            own = name.startswith("posenc_lib.") and not hasattr(other, "__path__") and name not in found
+            if own and (sys.modules[each] in vars(other).values() or taken & {id(value) for value in vars(other).values()}):
+                found.append(name)
+    return found
+
+
 class InSession:
     """Plugin: where pytest would run the tests, runs the mutants, each in a fork of this process, which runs none."""
 
-    def __init__(self, todo, data_of, options):
-        self.todo, self.data_of, self.options = todo, data_of, options
+    def __init__(self, todo, data_of, options, at_import):
+        self.todo, self.data_of, self.options, self.at_import = todo, data_of, options, at_import
         self.killers = defaultdict(Counter)
         self.running, self.dirty = {}, {}
 
@@ -133,7 +159,10 @@ class InSession:
         print(f"{len(self.items)} tests take {sum(self.duration.values()):.0f} s of one core.", flush=True)
         for nodeid in failed:
             print(f"Fails without a mutation, so it is left out: {nodeid}", flush=True)
-        self.tests = {name: in_turn(ids, self.duration, self.options.seconds) for name, ids in reached.items()}
+        self.anew = {name: with_importers(name.rpartition(".")[0]) for name in self.at_import}
+        for name, modules in self.anew.items():
+            reached[name] = sorted({test for each in reached if each.rpartition(".")[0] in modules for test in reached[each]})
+        self.tests = {name: in_turn(ids, self.duration, self.options.seconds) for name, ids in reached.items() if ids}
         self.run_all()
         return True
 
@@ -226,6 +255,8 @@ class InSession:
 
         self.failure, code = failure, KILLED
         try:
+            for module in self.anew.get(function, ()):
+                importlib.reload(sys.modules[module])
             for nodeid in dict.fromkeys([*killers, *self.tests[function]]):
                 signal.setitimer(signal.ITIMER_PROF, 10 + 5 * self.duration[nodeid])  # s of CPU time, then SIGPROF
                 run(self.items[nodeid])
