@@ -44,7 +44,7 @@ def _cannot_be_called(subject: Rotation, fn: Callee, reason: str, shape: tuple[i
         square = fn(subject.one_vector(subject.heads), np.arange(subject.heads))
     except Refused:
         square = None
-    if square is not None and gap(square[:, :1], square) > ROUNDING:
+    if square is not None and gap(np.broadcast_to(square[:, :1], square.shape), square) > ROUNDING:
         return failed(
             CALL,
             "tokens and heads exchanged",
@@ -237,7 +237,7 @@ def _angle_error(turn: turns.Turn, found: turns.Matrices, m: int) -> float:
 def _not_proportional(turn: turns.Turn, found: turns.Matrices, worst: int, error: float, limit: float) -> Finding:
     x = np.ones(turn.dim)
     seen = turn.position_of(x @ found.at[worst], x, worst)
-    where = "" if seen is None else f" It turns as position {seen:g} should."
+    where = "" if seen in (None, worst) else f" It turns as position {seen:g} should."
     return judged(
         ANGLE,
         error,
@@ -253,6 +253,8 @@ def _not_proportional(turn: turns.Turn, found: turns.Matrices, worst: int, error
 
 def misplaced(position: float, seen: float) -> str:
     """Name the mistake that puts `position` at `seen`."""
+    if seen == position:
+        return "angles are right, lengths are not"
     if seen == turns.bfloat16(position):
         return "positions rounded to bfloat16"
     if seen == float(np.float16(min(position, 65504.0))):
