@@ -11,7 +11,7 @@ PINS := requirements.txt pyproject.toml
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help book serve test mutants sync address wheel clean
+.PHONY: help book serve test mutants experiments sync address wheel clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /    make \1|/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ test: $(VENV)/.test  ## run all tests (downloads torch)
 mutants: $(VENV)/.test  ## break the library in thousands of places, one at a time: which break does no test notice? (hours)
 	@$(PIP) --quiet --target $(VENV)-mutmut mutmut==3.8.1  # apart: the tests compare $(VENV) with the pins
 	@PYTHONPATH=$(CURDIR)/$(VENV)-mutmut $(PY) tools/mutants.py
+
+experiments: $(VENV)/.test  ## train small models for the chapter on length, if their settings changed (an hour of two cores)
+	@$(PY) experiments/length_generalisation.py
 
 sync: $(VENV)/.test  ## run the notebooks again and store what changed
 	@$(PY) tools/sync.py

@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -26,8 +27,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]  # this checkout, whatever
 
 from length import model, records, tasks, training  # noqa: E402
 
+Job = tuple[str, str, int]  # method, task, seed
 
-def run(job: tuple[str, str, int], settings: training.Settings, folder: Path, device: str) -> str:
+
+def run(job: Job, settings: training.Settings, folder: Path, device: str) -> str:
     """Train and test one model and keep its record; return a line that says so."""
     method, task, seed = job
     torch.set_num_threads(1)  # sums split over threads would make other numbers on other machines
@@ -58,8 +61,8 @@ def _show(name: str, steps: int, step: int) -> None:
         print(f"  {name}: step {step} of {steps}", flush=True)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
+def main(arguments: list[str] | None = None, settings: training.Settings | None = None) -> None:
+    """Run the command line; the settings are for tests, which have less time."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
     parser.add_argument("--jobs", type=int, default=2, help="how many runs at a time (default 2)")
@@ -69,22 +72,30 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "experiments/runs", help="where records of runs are kept")
     parser.add_argument("--output", type=Path, default=ROOT / "book/data/length_generalisation.csv")
     chosen = parser.parse_args(arguments)
-    settings = training.Settings()
+    settings = settings or training.Settings()
     # Seed after seed, so that an interrupted experiment has compared all methods on fewer seeds.
     jobs = [(m, t, s) for s in chosen.seeds for t in chosen.tasks for m in chosen.methods]
     missing = [job for job in jobs if not records.path_of(chosen.runs, settings, *job).exists()]
     print(f"{len(jobs)} runs with settings {records.settings_hash(settings)}, {len(missing)} of them to do", flush=True)
     work = functools.partial(run, settings=settings, folder=chosen.runs, device=chosen.device)
-    with multiprocessing.get_context("spawn").Pool(chosen.jobs) as pool:
-        for done, line in enumerate(pool.imap_unordered(work, missing), start=1):
-            print(f"[{done} of {len(missing)}] {line}", flush=True)
+    for done, line in enumerate(_each(work, missing, chosen.jobs), start=1):
+        print(f"[{done} of {len(missing)}] {line}", flush=True)
     paths = [records.path_of(chosen.runs, settings, *job) for job in sorted(jobs, key=_order)]
     command = " ".join(["python experiments/length_generalisation.py", *(arguments or sys.argv[1:])])
     records.collect(paths, settings, command, chosen.output)
     print(f"{chosen.output} and .json beside it are written")
 
 
-def _order(job: tuple[str, str, int]) -> tuple[int, int, int]:
+def _each(work: Callable[[Job], str], jobs: list[Job], at_a_time: int) -> Iterator[str]:
+    """Do the jobs, in processes of their own where there are several at a time."""
+    if at_a_time == 1:
+        yield from map(work, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(at_a_time) as pool:
+        yield from pool.imap_unordered(work, jobs)
+
+
+def _order(job: Job) -> tuple[int, int, int]:
     """Of the lines in the table: task, method, seed."""
     method, task, seed = job
     return list(tasks.TASKS).index(task), model.TRAINED.index(method), seed

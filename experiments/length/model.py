@@ -54,10 +54,10 @@ class Transformer(nn.Module):
         positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
         x = self.embedding(tokens)
         if self.method == "sinusoidal":
-            x = x + pe.sinusoidal(positions, WIDTH)
+            x = x + pe.sinusoidal(positions, WIDTH, dtype=x.dtype)
         if self.table is not None:
             x = x + pe.learned(positions, self.table)
-        bias = None if self.bias is None else self.bias(positions, positions)
+        bias = None if self.bias is None else self.bias(positions, positions, dtype=x.dtype)
         for block in self.blocks:
             x = block(x, positions, bias, self.turn)
         return self.logits(self.norm(x))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("posenc_lib", "tests", "tools", "benchmarks", "book/_ext")
+FOLDERS = ("posenc_lib", "tests", "tools", "benchmarks", "experiments", "book/_ext")
 
 
 def ruff(*arguments, stdin=None):
