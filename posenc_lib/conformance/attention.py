@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from posenc_lib._arguments import scalars
 from posenc_lib.conformance.calling import Callee, Refused, choose_library
 from posenc_lib.conformance.report import FAILED, NOT_TESTED, PASSED, WARNING, Finding, Report
-from posenc_lib.conformance.subject import Floats, NotTested, failed, gap, judged, passed, run
+from posenc_lib.conformance.subject import Floats, NotTested, failed, gap, judged, passed, run, same
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -174,7 +174,7 @@ def _values(subject: Attention) -> Finding:
     q, k, v = subject.tensors(6)
     out = subject((q, k, v), np.arange(6) + 3, mask=np.eye(6, dtype=bool))
     error = gap(out, v)
-    kept = gap(np.linalg.norm(out, axis=-1), np.linalg.norm(v, axis=-1)) < ROUNDING
+    kept = same(np.linalg.norm(out, axis=-1), np.linalg.norm(v, axis=-1), ROUNDING)
     return judged(
         VALUES,
         error,
@@ -298,7 +298,7 @@ def _shift(subject: Attention) -> Finding:
 
 def _ignores_queries(subject: Attention) -> bool:
     qkv, positions = subject.tensors(8), np.arange(8)
-    return gap(subject(qkv, 3 * positions, positions), subject(qkv, positions)) < ROUNDING
+    return same(subject(qkv, 3 * positions, positions), subject(qkv, positions), ROUNDING)
 
 
 STEPS = "one pass equals step by step"
@@ -340,28 +340,28 @@ def _misplaced(subject: Attention, step: tuple[Floats, Floats, Floats], t: int, 
         (t - 1, "query off by one with a cache"),
         (t + 1, "query off by one with a cache"),
     ):
-        if gap(out, subject(many, np.full(t + 1, other), np.arange(t + 1), last)[:, :, :1]) < ROUNDING:
+        if same(out, subject(many, np.full(t + 1, other), np.arange(t + 1), last)[:, :, :1], ROUNDING):
             return name
     return "a step differs from one pass"
 
 
 PADDED = "padded equals unpadded"
+TOKENS = np.array([[0, 0, 1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1]], bool)
 
 
 def _padded(subject: Attention) -> Finding:
     """Padding before a sequence and in its middle, where a prompt ended and generation began."""
-    keep = np.array([[0, 0, 1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1]], bool)
     q, k, v = subject.tensors(8)
-    positions = np.maximum(keep.cumsum(axis=-1) - 1, 0)
+    positions = np.maximum(TOKENS.cumsum(axis=1) - 1, 0)
     # Padding looks at itself, to have something to average.
-    mask = (causal(8, 8) & keep[:, None, None]) | np.eye(8, dtype=bool)
+    mask = (causal(8, 8) & TOKENS[:, None, None]) | np.eye(8, dtype=bool)
     out = subject((q, k, v), positions, mask=mask)
     worst = 0.0
-    for b, row in enumerate(keep):
+    for b, row in enumerate(TOKENS):
         real = np.flatnonzero(row)
         q1, k1, v1 = (x[b : b + 1, :, real] for x in (q, k, v))
         worst = max(worst, gap(out[b : b + 1, :, real], subject((q1, k1, v1), np.arange(len(real)))))
-    counted = worst > ROUNDING and gap(out, subject((q, k, v), np.arange(8), mask=mask)) < ROUNDING
+    counted = same(out, subject((q, k, v), np.arange(8), mask=mask), ROUNDING)
     return judged(
         PADDED,
         worst,
@@ -418,7 +418,7 @@ def _rows(subject: Attention) -> Finding:
         ROUNDING,
         f"Each sequence follows its own row of positions, up to {error:.1e}.",
         f"A sequence of a batch gives another output than on its own, by {error:.1e}.",
-        "positions (B, T) taken for heads" if gap(out, by_heads) < ROUNDING else "rows of positions are mixed up",
+        "positions (B, T) taken for heads" if same(out, by_heads, ROUNDING) else "rows of positions are mixed up",
         expected="each sequence by its own row",
         effect="Sequences of a padded batch get each other's positions, and nothing raises.",
         mend="Insert the heads' axis: positions[:, None].",

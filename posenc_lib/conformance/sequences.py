@@ -16,6 +16,7 @@ from posenc_lib.conformance.subject import (
     gap,
     judged,
     passed,
+    same,
     which,
 )
 
@@ -122,14 +123,14 @@ def packed(subject: Rotation) -> Finding:
 def _name(subject: Rotation, fn: Callee, positions: Ints, start: int, counted_on: str) -> str:
     """`counted_on` when each token turns by its index and not by its position."""
     x = subject.one_vector(len(positions), batch=1)
-    if gap(fn(x, positions)[:, :, start:], fn(x, np.arange(len(positions)))[:, :, start:]) < ROUNDING:
+    if same(fn(x, positions)[:, :, start:], fn(x, np.arange(len(positions)))[:, :, start:]):
         return counted_on
     return "positions that do not count in ones are turned wrongly"
 
 
 def rows(subject: Rotation) -> Finding:
     """Positions (B, 1, T) and (B, T), as many sequences as heads, each against its own call."""
-    batch, length = subject.heads, 6 if subject.heads != 6 else 7
+    batch, length = subject.heads, subject.heads + 2
     x = subject.vectors(length, batch)
     positions = np.arange(length) + 3 * np.arange(batch)[:, None]
     seen: dict[str, str] = {}
@@ -159,13 +160,13 @@ def _row_outcome(subject: Rotation, fn: Callee, x: Floats, positions: Ints, expe
         out = fn(x, positions)
     except Refused:
         return "refused"
-    if out.shape == x.shape and gap(out, expected) < ROUNDING:
+    if same(out, expected):
         return "right"
     flat = positions.reshape(len(positions), -1)
     by_heads = np.stack([fn(x, flat[h])[:, h] for h in range(subject.heads)], axis=1)
-    if out.shape == x.shape and gap(out, by_heads) < ROUNDING:
+    if same(out, by_heads):
         return "taken for heads: head h turns by row h"
-    if out.shape == x.shape and gap(out, fn(x, flat[0])) < ROUNDING:
+    if same(out, fn(x, flat[0])):
         return "turns all sequences by the first row"
     return f"wrong by {gap(out, expected):.1e}"
 

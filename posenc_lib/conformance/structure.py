@@ -5,7 +5,7 @@ import numpy as np
 from posenc_lib.conformance import turns
 from posenc_lib.conformance.calling import Callee, Refused
 from posenc_lib.conformance.report import Finding
-from posenc_lib.conformance.subject import ROUNDING, NotTested, Rotation, failed, gap, judged, passed, warned
+from posenc_lib.conformance.subject import ROUNDING, NotTested, Rotation, failed, gap, judged, passed, same, warned
 
 LENGTH = 6
 CALL = "it can be called"
@@ -13,7 +13,7 @@ CALL = "it can be called"
 
 def call(subject: Rotation) -> Finding:
     """One plain call with more tokens than heads; nothing else is tested when it fails."""
-    length = LENGTH if subject.heads != LENGTH else LENGTH + 1
+    length = subject.heads + 2
     for fn in subject.callees:
         x = subject.vectors(length)
         try:
@@ -44,7 +44,7 @@ def _cannot_be_called(subject: Rotation, fn: Callee, reason: str, shape: tuple[i
         square = fn(subject.one_vector(subject.heads), np.arange(subject.heads))
     except Refused:
         square = None
-    if square is not None and gap(np.broadcast_to(square[:, :1], square.shape), square) > ROUNDING:
+    if square is not None and not same(np.broadcast_to(square[:, :1], square.shape), square):
         return failed(
             CALL,
             "tokens and heads exchanged",
@@ -89,7 +89,7 @@ def repeatable(subject: Rotation) -> Finding:
     for fn in subject.callees:
         first, second, other = fn(short, a), fn(short, b), fn(x, np.arange(90, 98))
         again = fn(short, a)
-        if gap(second, first) < ROUNDING < gap(other[:, :, :-1], first):
+        if same(second, first) and not same(other[:, :, :-1], first):
             return failed(
                 REPEATABLE,
                 "cache keyed on length",
@@ -119,8 +119,8 @@ def used(subject: Rotation) -> Finding:
     x = subject.vectors(LENGTH + 3)
     for fn in subject.callees:
         near, far = (fn(x, np.arange(LENGTH + 3) + start) for start in (0, 40))
-        if gap(far, near) < 1e-4:
-            alone = gap(near, x) < 1e-4
+        if same(far, near, 1e-4):
+            alone = same(near, x, 1e-4)
             what = "x comes back as it was" if alone else "tokens are numbered from 0 whatever is passed"
             return failed(
                 USED,
@@ -300,7 +300,7 @@ def heads(subject: Rotation) -> Finding:
         for length, batch in ((subject.heads, 2), (LENGTH + 2, subject.heads), (subject.heads, subject.heads)):
             out = fn(subject.one_vector(length, batch), np.arange(length))
             error = gap(out, np.broadcast_to(out[:1, :1], out.shape))
-            worst, mixed = max(worst, error), mixed or gap(out, np.broadcast_to(out[:, :, :1], out.shape)) < ROUNDING
+            worst, mixed = max(worst, error), mixed or same(out, np.broadcast_to(out[:, :, :1], out.shape))
     return judged(
         HEADS,
         worst,

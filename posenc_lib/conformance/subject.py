@@ -86,6 +86,11 @@ def gap(found: ArrayLike, expected: ArrayLike) -> float:
     return float(np.abs(found - expected).max(initial=0.0) / size)
 
 
+def same(found: ArrayLike, expected: ArrayLike, limit: float = ROUNDING) -> bool:
+    """Whether they differ by rounding at most; what has another shape does not."""
+    return gap(found, expected) < limit
+
+
 def judged(
     check: str,
     measured: float,

@@ -118,6 +118,18 @@ def test_positions_are_told():
         n = np.broadcast_to(np.arange(n.shape[1]), n.shape) + m[:, :1] - (n.shape[1] - m.shape[1])
         return rotary(q, k, v, m, n, mask)
 
+    cases = {
+        "keys by index": by_index,
+        "queries not turned": lambda q, k, v, m, n, mask: rotary(q, k, v, 0 * m, n, mask),
+        "keys not turned": lambda q, k, v, m, n, mask: rotary(q, k, v, m, 0 * n, mask),
+        "keys turn the other way": lambda q, k, v, m, n, mask: attend(turn(q, m), turn(k, n, -1), v, mask),
+        "clipped at 511": lambda q, k, v, m, n, mask: rotary(q, k, v, np.minimum(m, 511), np.minimum(n, 511), mask),
+        "a little too far": lambda q, k, v, m, n, mask: rotary(q, k, v, m * 1.00001, n, mask),
+    }
+    assert_told("positions of attention", examined(cases))
+
+
+def test_batches_are_told():
     def indices_when_padded(q, k, v, m, n, mask):
         if np.any(np.diff(n) == 0):
             m = n = np.broadcast_to(np.arange(n.shape[1]), n.shape)
@@ -140,19 +152,13 @@ def test_positions_are_told():
         return attend(turned(q, m), turned(k, n), v, mask)
 
     cases = {
-        "keys by index": by_index,
-        "queries not turned": lambda q, k, v, m, n, mask: rotary(q, k, v, 0 * m, n, mask),
-        "keys not turned": lambda q, k, v, m, n, mask: rotary(q, k, v, m, 0 * n, mask),
-        "keys turn the other way": lambda q, k, v, m, n, mask: attend(turn(q, m), turn(k, n, -1), v, mask),
         "indices when padded": indices_when_padded,
         "doubled when padded": doubled_when_padded,
         "one causal mask when packed": causal_when_packed,
         "rows over heads": over_heads,
         "the first row for all": lambda q, k, v, m, n, mask: rotary(q, k, v, 0 * m + m[:1], 0 * n + n[:1], mask),
-        "clipped at 511": lambda q, k, v, m, n, mask: rotary(q, k, v, np.minimum(m, 511), np.minimum(n, 511), mask),
-        "float16 angles": lambda q, k, v, m, n, mask: rotary(q, k, v, m * 1.00001, n, mask),
     }
-    assert_told("positions of attention", examined(cases))
+    assert_told("batches of attention", examined(cases))
 
 
 def test_half_precision_is_told():

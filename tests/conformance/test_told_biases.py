@@ -26,6 +26,10 @@ def curve(m, n):
     return -np.log1p(np.abs(distance(m, n)) * [[[0.5]], [[2.0]]])
 
 
+def bfloat16(m):
+    return torch.tensor(m).bfloat16().double().numpy()
+
+
 def examined(cases, **common):
     """{name: report} of {name: fn, or (fn, keywords)}."""
     pairs = {name: case if isinstance(case, tuple) else (case, {}) for name, case in cases.items()}
@@ -52,6 +56,12 @@ def test_right_ones_are_told():
         "one head without an axis": one_head,
         "a table of 5000": table,
         "lengths, as many": lambda m, n: alibi(m, n) if len(m) == len(n) and m.ndim == 1 else 1 / 0,
+    }
+    assert_told("right biases", examined(cases))
+
+
+def test_slopes_are_told():
+    cases = {
         "twelve heads": lambda m, n: alibi(m, n, TWELVE),
         "the formula for twelve heads": lambda m, n: alibi(m, n, 2.0 ** (-8 * np.arange(1, 13) / 12)),
         "twelve in reverse order": lambda m, n: alibi(m, n, TWELVE[::-1]),
@@ -60,8 +70,8 @@ def test_right_ones_are_told():
         "twelve nearly": lambda m, n: alibi(m, n, TWELVE * 1.00005),
         "twelve off by 1 in 300": lambda m, n: alibi(m, n, TWELVE * (1 + 1 / 300)),
         "twelve off by 1 in 200": lambda m, n: alibi(m, n, TWELVE * (1 + 1 / 200)),
-    }  # fmt: skip
-    assert_told("right biases", examined(cases))
+    }
+    assert_told("slopes", examined(cases))
 
 
 def test_calls_are_told():
@@ -106,20 +116,6 @@ def test_positions_are_told():
     def sorted_keys(m, n):
         return curve(m, np.sort(n))
 
-    def rows(pick):
-        return lambda m, n: pick(m, n) if m.ndim > 1 else curve(m, n)
-
-    def bfloat16(m):
-        return torch.tensor(m).bfloat16().double().numpy()
-
-    def refused_at(at):
-        def fn(m, n):
-            if np.max(n) == at:
-                raise IndexError("not this one")
-            return alibi(bfloat16(m), bfloat16(n))
-
-        return fn
-
     cases = {
         "grows with the query": lambda m, n: alibi(m, n) * (1 + np.asarray(m) / 100)[..., None, :, None],
         "a line in bfloat16": lambda m, n: bfloat16(-SLOPES[:, None, None] * np.asarray(n)[..., None, None, :] / 3),
@@ -129,12 +125,35 @@ def test_positions_are_told():
         "a step grows": lambda m, n: curve(m, n) * (1 if m.size > 1 else 1.0001),
         "indices when padded": indices_when_padded,
         "sorted keys": sorted_keys,
+    }
+    assert_told("positions of biases", examined(cases))
+
+
+def test_rows_are_told():
+    def rows(pick):
+        return lambda m, n: pick(m, n) if m.ndim > 1 else curve(m, n)
+
+    cases = {
         "rows: heads first": rows(lambda m, n: curve(m, n).swapaxes(0, 1)),
         "rows: heads lost": rows(lambda m, n: curve(m, n)[:, 0]),
         "rows: without heads": lambda m, n: curve(m, n)[..., 0, :, :],
         "rows: the first for all": rows(lambda m, n: np.stack([curve(m[0], n[0])] * len(m))),
         "rows refused": rows(lambda m, n: 1 / 0),
         "rows: one query for all": lambda m, n: SLOPES[:, None, None] * np.asarray(n)[..., None, None, :],
+    }
+    assert_told("rows of biases", examined(cases))
+
+
+def test_far_positions_are_told():
+    def refused_at(at):
+        def fn(m, n):
+            if np.max(n) == at:
+                raise IndexError("not this one")
+            return alibi(bfloat16(m), bfloat16(n))
+
+        return fn
+
+    cases = {
         "bfloat16": lambda m, n: alibi(bfloat16(m), bfloat16(n)),
         "bfloat16, 257 refused": refused_at(257),
         "float16": lambda m, n: alibi(np.float16(m), np.float16(n)),
@@ -149,4 +168,4 @@ def test_positions_are_told():
             lambda m, n: alibi(np.float32(2 * m + 1), np.float32(2 * n + 1)), {"max_position": 9_999_990},
         ),
     }  # fmt: skip
-    assert_told("positions of biases", examined(cases))
+    assert_told("far positions of biases", examined(cases))

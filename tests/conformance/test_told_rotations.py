@@ -11,6 +11,7 @@ from tests.conformance.told_texts import assert_told
 
 DIM = 8
 THETA = 10000.0 ** (-np.arange(0, DIM, 2) / DIM)
+WAVY = np.array([1.0, 0.7, 0.1, 0.003])
 
 
 def turn(x, m, *, theta=THETA, sign=1, mirror=1, layout="interleaved", angle=None, phase=0.0):
@@ -117,7 +118,19 @@ def test_state_is_told():
     assert_told("state of rotations", examined(cases))
 
 
-def test_sequences_are_told():
+def test_steps_are_told():
+    cases = {
+        "a step one too far": lambda x, m: turn(x, m + (x.shape[-2] == 1)),
+        "one too near after a prefix": (lambda x, m: turn(x, m - (m.flat[0] > 0)), {"frequencies": None}),
+        "steps at 0": lambda x, m: turn(x, m * (x.shape[-2] > 1)),
+        "chunks from 0": lambda x, m: turn(x, m - m[..., :1] * (1 < x.shape[-2] < 7)),
+        "steps halved": lambda x, m: turn(x, m / (1 if x.shape[-2] > 1 else 2)),
+        "steps a little longer": lambda x, m: turn(x, m) * (1 + 3e-5 * (x.shape[-2] == 1)),
+    }
+    assert_told("steps of rotations", examined(cases))
+
+
+def test_padding_and_packing_are_told():
     def rises(x, m):
         return turn(x, m if np.all(np.diff(m) >= 0) else np.arange(len(m)))
 
@@ -136,25 +149,32 @@ def test_sequences_are_told():
         return turn(x, m)
 
     cases = {
-        "a step one too far": lambda x, m: turn(x, m + (x.shape[-2] == 1)),
-        "one too near after a prefix": (lambda x, m: turn(x, m - (m.flat[0] > 0)), {"frequencies": None}),
-        "steps at 0": lambda x, m: turn(x, m * (x.shape[-2] > 1)),
-        "chunks from 0": lambda x, m: turn(x, m - m[..., :1] * (1 < x.shape[-2] < 7)),
-        "steps halved": lambda x, m: turn(x, m / (1 if x.shape[-2] > 1 else 2)),
-        "steps a little longer": lambda x, m: turn(x, m) * (1 + 3e-5 * (x.shape[-2] == 1)),
         "numbered when padded": numbered_when_padded,
         "halved when padded": halves_padding,
         "rising positions": rises,
         "halved when packed": halves_packed,
         "only from an offset on": offset_only,
     }
-    assert_told("sequences of rotations", examined(cases))
+    assert_told("padding and packing of rotations", examined(cases))
 
 
-def test_rows_and_tables_are_told():
+def test_rows_are_told():
     def rows(x, m, pick):
         return np.stack([turn(y, pick(m, b)) for b, y in enumerate(x)]) if m.ndim > 1 else turn(x, m)
 
+    cases = {
+        "rows taken for heads": lambda x, m: turn(x, m[None] if m.ndim == 2 else m),
+        "rows right": lambda x, m: turn(x, m[:, None] if m.ndim == 2 else m),
+        "first row for all": lambda x, m: turn(x, m.reshape(-1, m.shape[-1])[0]),
+        "rows exchanged": lambda x, m: rows(x, m, lambda p, b: p.reshape(len(p), -1)[::-1][b]),
+        "the keys' first row for all": (turn, {"keys": lambda x, m: turn(x, m.reshape(-1, m.shape[-1])[0])}),
+        "the queries' first row for all": (lambda x, m: turn(x, m.reshape(-1, m.shape[-1])[0]), {"keys": turn}),
+        "a row too many": lambda x, m: turn(x, m) if m.ndim < 3 else turn(x, m)[None],
+    }
+    assert_told("rows of rotations", examined(cases))
+
+
+def test_tables_are_told():
     def table_of(length):
         def table(x, m):
             if np.max(m) >= length:
@@ -164,16 +184,11 @@ def test_rows_and_tables_are_told():
         return table
 
     cases = {
-        "rows taken for heads": lambda x, m: turn(x, m[None] if m.ndim == 2 else m),
-        "rows right": lambda x, m: turn(x, m[:, None] if m.ndim == 2 else m),
-        "first row for all": lambda x, m: turn(x, m.reshape(-1, m.shape[-1])[0]),
-        "rows exchanged": lambda x, m: rows(x, m, lambda p, b: p.reshape(len(p), -1)[::-1][b]),
-        "a row too many": lambda x, m: turn(x, m) if m.ndim < 3 else turn(x, m)[None],
         "a table of 64": table_of(64),
         "a table of 2000": table_of(2000),
         "a table of 200 000": table_of(200_000),
     }
-    assert_told("rows and tables of rotations", examined(cases))
+    assert_told("tables of rotations", examined(cases))
 
 
 def test_turns_are_told():
@@ -201,6 +216,16 @@ def test_turns_are_told():
         "grows": grows,
         "the cosine of the next pair": cosine_of_the_next,
         "right angles are lost": skew,
+        "the rest is doubled": (
+            lambda x, m: turn(x, m, theta=THETA[:3]) * [1, 1, 1, 1, 1, 1, 2, 2],
+            {"frequencies": THETA[:3]},
+        ),
+    }
+    assert_told("turns", examined(cases))
+
+
+def test_angles_are_told():
+    cases = {
         "clipped at 511": lambda x, m: turn(x, np.minimum(m, 511)),
         "one too far past 512": lambda x, m: turn(x, m + (m > 512)),
         "one too near past 512, which bfloat16 makes of 1009": lambda x, m: turn(x, m - (m > 512)),
@@ -209,13 +234,23 @@ def test_turns_are_told():
         "bfloat16": lambda x, m: turn(x, torch.tensor(m).bfloat16().double().numpy()),
         "float16": lambda x, m: turn(x, np.asarray(m, np.float16).astype(float)),
         "clipped at 4095": lambda x, m: turn(x, np.minimum(m, 4095)),
+    }
+    assert_told("angles", examined(cases))
+
+
+def test_scales_and_phases_are_told():
+    cases = {
         "another scale past 512": lambda x, m: turn(x, np.where(np.asarray(m) > 512, m / 7.3, m)),
         "the root": lambda x, m: turn(x, np.sqrt(m)),
         "from 1 on": lambda x, m: turn(x, m + 1),
         "sine and cosine exchanged": lambda x, m: turn(x, m, sign=-1, phase=-np.pi / 2),
         "0 turns": by(phase=0.3),
-        "the rest is doubled": (lambda x, m: turn(x, m, theta=THETA[:3]) * [1, 1, 1, 1, 1, 1, 2, 2],
-                                {"frequencies": THETA[:3]}),
+    }
+    assert_told("scales and phases", examined(cases))
+
+
+def test_float32_is_told():
+    cases = {
         "float32 angles": lambda x, m: turn(x, m, angle=np.float32(m)[..., None] * THETA.astype(np.float32)),
         "float32 angles that must reach far": (
             lambda x, m: turn(x, m, angle=np.float32(m)[..., None] * THETA.astype(np.float32)),
@@ -226,22 +261,10 @@ def test_turns_are_told():
             {"max_position": 1_000_002},
         ),
     }  # fmt: skip
-    assert_told("turns", examined(cases))
+    assert_told("float32 angles", examined(cases))
 
 
 def test_frequencies_are_told():
-    mixed = np.array([[0.0, 1, 0], [-1, 0, 2], [0, -2, 0]])
-
-    def no_pairs(x, m):
-        if np.ndim(m) != 1:
-            raise ValueError("rows")
-        values, vectors = np.linalg.eig(mixed)
-        y = np.stack([(vectors * np.exp(values * p / 9)) @ np.linalg.inv(vectors) for p in m]).real
-        return np.concatenate((np.einsum("tij,bhtj->bhti", y, x[..., :3]), x[..., 3:]), -1)
-
-    def keys(**knobs):
-        return (turn, {"keys": by(**knobs)})
-
     cases = {
         "layout": (turn, {"layout": "half"}),
         "layout half": (by(layout="half"), {"layout": "interleaved"}),
@@ -255,6 +278,24 @@ def test_frequencies_are_told():
         "rounded to bfloat16": by(theta=torch.tensor(THETA).bfloat16().double().numpy()),
         "rounded to float16": by(theta=THETA.astype(np.float16).astype(float)),
         "one of them wrong": by(theta=THETA * [1, 1, 1.5, 1]),
+    }
+    assert_told("frequencies of rotations", examined(cases))
+
+
+def test_queries_and_keys_are_told():
+    mixed = np.array([[0.0, 1, 0], [-1, 0, 2], [0, -2, 0]])
+
+    def no_pairs(x, m):
+        if np.ndim(m) != 1:
+            raise ValueError("rows")
+        values, vectors = np.linalg.eig(mixed)
+        y = np.stack([(vectors * np.exp(values * p / 9)) @ np.linalg.inv(vectors) for p in m]).real
+        return np.concatenate((np.einsum("tij,bhtj->bhti", y, x[..., :3]), x[..., 3:]), -1)
+
+    def keys(**knobs):
+        return (turn, {"keys": by(**knobs)})
+
+    cases = {
         "no pairs": no_pairs,
         "keys backwards": keys(sign=-1),
         "keys in the other layout": keys(layout="half"),
@@ -263,7 +304,7 @@ def test_frequencies_are_told():
         "keys from 1 on": keys(phase=THETA),
         "keys without pairs": (turn, {"keys": no_pairs}),
     }
-    assert_told("frequencies of rotations", examined(cases))
+    assert_told("queries and keys", examined(cases))
 
 
 def in_half(x, m, positions=lambda p, d: p, theta=lambda t, d: t, angles=lambda a, d: a, products=False):
@@ -284,8 +325,8 @@ def rounds(value, dtype):
 
 
 def test_dtypes_are_told():
-    def ours(x, m):
-        return posenc_lib.torch.rope(x, m, THETA)
+    def ours(x, m, theta=THETA):
+        return posenc_lib.torch.rope(x, m, theta)
 
     def only_wide(x, m):
         if x.dtype == torch.float16:
@@ -316,6 +357,8 @@ def test_dtypes_are_told():
         "products": functools.partial(in_half, products=True),
         "a cache of the longest call": cached,
         "a table of 600": short,
+        "no ladder": (lambda x, m: ours(x, m, WAVY), {"frequencies": WAVY}),
+        "no ladder, not told": (lambda x, m: ours(x, m, WAVY), {"frequencies": None}),
         "float32 whatever x is": lambda x, m: ours(x.float(), m).to(x.dtype),
         "float32 frequencies": lambda x, m: in_half(x, m, theta=lambda t, d: t.float().double()),
         "nothing turns": lambda x, m: x.clone(),
