@@ -84,16 +84,21 @@ def collect(paths: Iterable[Path], settings: Settings, command: str, target: Pat
         "command": command,
         "settings_hash": settings_hash(settings),
         "settings": described(settings),
-        **{f"{key}": sorted({each[key] for each in origins}) for key in origins[0]},
+        **{key: sorted({each[key] for each in origins}) for key in origins[0]},
         "methods": list(dict.fromkeys(row["method"] for record in records for row in record["rows"])),
         "seeds": sorted({row["seed"] for record in records for row in record["rows"]}),
         "runs": len(records),
         "training_seconds": round(sum(record["seconds"] for record in records)),
     }
-    lines = [COLUMNS, *([row[name] for name in COLUMNS] for record in records for row in record["rows"])]
+    lines = [COLUMNS, *(_line(row) for record in records for row in record["rows"])]
     unfinished = target.with_name(f"{target.name}.{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with unfinished.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
     unfinished.replace(target)
     write(target.with_suffix(".json"), json.dumps(provenance, indent=1) + "\n")
+
+
+def _line(row: dict[str, object]) -> list[object]:
+    """A row of the table; scores are counts divided by thousands at most, so six digits hold them."""
+    return [round(value, 6) if isinstance(value, float) else value for value in (row[name] for name in COLUMNS)]
