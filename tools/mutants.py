@@ -14,6 +14,7 @@ import gc
 import importlib
 import os
 import pickle
+import pkgutil
 import random
 import re
 import shutil
@@ -131,10 +132,11 @@ def with_importers(module: str) -> list[str]:
     """The module and those that import from it, each before those that import from itself."""
     found = [module]
     for each in found:
-        taken = {id(value) for value in vars(sys.modules[each]).values() if getattr(value, "__module__", "") == each}
+        source = sys.modules[each]
+        taken = {id(value) for value in vars(source).values() if getattr(value, "__module__", "") == each} | {id(source)}
         for name, other in list(sys.modules.items()):
             own = name.startswith("posenc_lib.") and not hasattr(other, "__path__") and name not in found
-            if own and (sys.modules[each] in vars(other).values() or taken & {id(value) for value in vars(other).values()}):
+            if own and taken & set(map(id, vars(other).values())):
                 found.append(name)
     return found
 
@@ -159,9 +161,13 @@ class InSession:
         print(f"{len(self.items)} tests take {sum(self.duration.values()):.0f} s of one core.", flush=True)
         for nodeid in failed:
             print(f"Fails without a mutation, so it is left out: {nodeid}", flush=True)
+        for function in self.at_import:  # what it made may be used by whatever its module's tests run
+            siblings = [ids for name, ids in reached.items() if module_of(name) == module_of(function)]
+            reached[function] = list(dict.fromkeys(nodeid for ids in siblings for nodeid in ids))
         self.anew = {name: with_importers(name.rpartition(".")[0]) for name in self.at_import}
         for name, modules in self.anew.items():
-            reached[name] = sorted({test for each in reached if each.rpartition(".")[0] in modules for test in reached[each]})
+            near = [tests for each, tests in reached.items() if each.rpartition(".")[0] in modules]
+            reached[name] = sorted(set().union(*near))
         self.tests = {name: in_turn(ids, self.duration, self.options.seconds) for name, ids in reached.items() if ids}
         self.run_all()
         return True
@@ -248,6 +254,8 @@ class InSession:
             return
         quiet()
         set_mutant_under_test(key)
+        if function in self.at_import:
+            import_again(".".join(key.split(".")[:2]))
 
         def failure(item):
             os.write(into, item.nodeid.encode())
@@ -283,6 +291,31 @@ class InSession:
             for data in self.dirty.values():
                 data.save()
         self.dirty.clear()
+
+
+def made_at_import() -> set[str]:
+    """Import the library, and return the functions that its modules call meanwhile: to make a table, for example."""
+    set_mutant_under_test("stats")
+    package = importlib.import_module("posenc_lib")
+    for found in pkgutil.walk_packages(package.__path__, "posenc_lib."):
+        if found.name != "posenc_lib.__main__":
+            importlib.import_module(found.name)
+    functions = set(state()._stats)
+    state()._stats.clear()
+    set_mutant_under_test("")
+    return functions
+
+
+def import_again(package):
+    """Let the mutant make what is made at import; whoever holds one of the modules or functions sees the new tables."""
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if f"{name}.".startswith(f"{package}.")}
+    for name, module in before.items():
+        vars(module).update(vars(importlib.import_module(name)))
+    sys.modules.update(before)
+
+
+def module_of(function):
+    return function.rpartition(".")[0]
 
 
 def run(item):
