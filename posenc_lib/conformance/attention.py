@@ -19,6 +19,7 @@ Bools = NDArray[np.bool_]
 NAMES = ("q", "k", "v", "query_positions", "key_positions", "mask")
 # Softmax and sums in float32, in another order.
 ROUNDING = 2e-5
+_same = partial(same, limit=ROUNDING)
 
 
 @dataclass
@@ -174,7 +175,7 @@ def _values(subject: Attention) -> Finding:
     q, k, v = subject.tensors(6)
     out = subject((q, k, v), np.arange(6) + 3, mask=np.eye(6, dtype=bool))
     error = gap(out, v)
-    kept = same(np.linalg.norm(out, axis=-1), np.linalg.norm(v, axis=-1), ROUNDING)
+    kept = _same(np.linalg.norm(out, axis=-1), np.linalg.norm(v, axis=-1))
     return judged(
         VALUES,
         error,
@@ -298,7 +299,7 @@ def _shift(subject: Attention) -> Finding:
 
 def _ignores_queries(subject: Attention) -> bool:
     qkv, positions = subject.tensors(8), np.arange(8)
-    return same(subject(qkv, 3 * positions, positions), subject(qkv, positions), ROUNDING)
+    return _same(subject(qkv, 3 * positions, positions), subject(qkv, positions))
 
 
 STEPS = "one pass equals step by step"
@@ -340,7 +341,7 @@ def _misplaced(subject: Attention, step: tuple[Floats, Floats, Floats], t: int, 
         (t - 1, "query off by one with a cache"),
         (t + 1, "query off by one with a cache"),
     ):
-        if same(out, subject(many, np.full(t + 1, other), np.arange(t + 1), last)[:, :, :1], ROUNDING):
+        if _same(out, subject(many, np.full(t + 1, other), np.arange(t + 1), last)[:, :, :1]):
             return name
     return "a step differs from one pass"
 
@@ -361,7 +362,7 @@ def _padded(subject: Attention) -> Finding:
         real = np.flatnonzero(row)
         q1, k1, v1 = (x[b : b + 1, :, real] for x in (q, k, v))
         worst = max(worst, gap(out[b : b + 1, :, real], subject((q1, k1, v1), np.arange(len(real)))))
-    counted = same(out, subject((q, k, v), np.arange(8), mask=mask), ROUNDING)
+    counted = _same(out, subject((q, k, v), np.arange(8), mask=mask))
     return judged(
         PADDED,
         worst,
@@ -418,7 +419,7 @@ def _rows(subject: Attention) -> Finding:
         ROUNDING,
         f"Each sequence follows its own row of positions, up to {error:.1e}.",
         f"A sequence of a batch gives another output than on its own, by {error:.1e}.",
-        "positions (B, T) taken for heads" if same(out, by_heads, ROUNDING) else "rows of positions are mixed up",
+        "positions (B, T) taken for heads" if _same(out, by_heads) else "rows of positions are mixed up",
         expected="each sequence by its own row",
         effect="Sequences of a padded batch get each other's positions, and nothing raises.",
         mend="Insert the heads' axis: positions[:, None].",

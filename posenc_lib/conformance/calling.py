@@ -54,7 +54,7 @@ class Callee:
         except Exception as error:
             raise Refused(f"it raised {describe_error(self.fn, error)}") from error
         for name, was, is_now in zip(self.names, before, given, strict=True):
-            if not np.array_equal(np.asarray(arrays.to_numpy(is_now)), was, equal_nan=True):
+            if not np.array_equal(np.asarray(arrays.to_numpy(is_now)), was):
                 self.written.add(name)
         return self._read(result)
 

@@ -79,7 +79,7 @@ class Rotation:
 
 def gap(found: ArrayLike, expected: ArrayLike) -> float:
     """The largest difference relative to the largest expected value; infinite where one is not finite."""
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape or not (np.all(np.isfinite(found)) and np.all(np.isfinite(expected))):
         return np.inf
     size = max(float(np.abs(expected).max(initial=0.0)), 1e-30)

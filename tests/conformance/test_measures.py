@@ -249,8 +249,11 @@ def test_gap():
     assert subject.gap([1.0, 4.0], [1.0, 5.0]) == 0.2 and np.isclose(subject.gap([0.5], [0.0]), 0.5e30)
     assert subject.gap([[1.0]], [1.0]) == np.inf and subject.gap([], []) == 0
     assert subject.gap([np.nan], [1.0]) == subject.gap([1.0], [np.inf]) == subject.gap([np.inf], [np.inf]) == np.inf
-    assert subject.gap(np.float16([60_000]), np.float16([-60_000])) == 2  # too far apart for float16
     assert subject.gap([-6.0], [-4.0]) == 0.5
+
+
+def test_rms():
+    assert precision._rms(np.array([3.0, 4.0])) == np.sqrt(12.5) and precision._rms(np.array([np.nan])) == np.inf
 
 
 def test_which():
@@ -295,6 +298,7 @@ def test_a_line_is_one_to_a_thousandth():
     assert kernel([-d, -d + 0.0099 * bump]).kind == "linear" and kernel([-d + 0.0101 * bump, -d]).kind == "curve"
     # By parts of each head's own size; one head may do nothing.
     assert kernel([-d, 0.01 * (-d + 0.02 * bump)]).kind == "curve" and kernel([-d, 0 * d]).kind == "linear"
+    assert kernel([-d + 0.0099 * bump, -0.01 * d]).kind == "linear"
     assert kernel([1.1e-10 * d]).kind == "linear" and kernel([0.9e-10 * d]).kind == "nothing"
 
 

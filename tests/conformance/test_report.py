@@ -57,6 +57,7 @@ def test_facts_stay_short():
     assert "slopes: " + "0.333333, " * 8 + "…\n" in text
     assert "errors: 1: 0.333333\n" in text and "base: None\n" in text
     assert "2 warnings" in str(Report("bias", (WARNED, WARNED)))
+    assert "slopes: " + ", ".join(["0.333333"] * 8) + "\n" in str(Report("bias", (PASSED,), {"slopes": [1 / 3] * 8}))
 
 
 def test_lines_are_no_longer_than_110():
@@ -126,6 +127,26 @@ def test_html():
         assert part in text, part
     assert html.escape("<0.3>") in page and page.count('role="note"') == 1
     assert "color:inherit" in page and not re.search(r"[^-]color:#", page), "text keeps the page's own contrast"
+
+
+def test_html_word_by_word():
+    """The whole of a page, so that no tag or style is lost."""
+    page = Report("bias", (PASSED, WARNED), {"kind": "line", "heads": 2})._repr_html_()
+    left = "color:inherit;padding:{};margin:0.5em 0;max-width:46em;overflow-wrap:break-word"
+    assert page == (
+        '<div role="note" style="border-left:4px solid #c98a1b;background:#c98a1b14;'
+        + left.format("0.5em 0.9em")
+        + '">'
+        '<p style="margin:0"><strong>Passed</strong> '
+        '<span style="opacity:0.85">conformance.bias: 1 warning, 1 passed</span></p>'
+        '<p style="margin:0.4em 0 0">kind: line; heads: 2</p>'
+        '<div style="border-left:4px solid #2e9e5b;' + left.format("0.1em 0.7em") + '">'
+        '<p style="margin:0"><strong>Passed: norm kept</strong> Lengths change by 1e-07.</p></div>'
+        '<div style="border-left:4px solid #c98a1b;' + left.format("0.1em 0.7em") + '">'
+        '<p style="margin:0"><strong>Warning: float64 keeps float32&#x27;s angles</strong> '
+        '<span style="opacity:0.85">(float64)</span> Off by 1e-05.</p></div></div>'
+    )
+    assert Report("bias", (UNTESTED,))._repr_html_().count("<p") == 2, "no paragraph for facts that are none"
 
 
 def test_html_of_a_good_one_is_green():

@@ -357,6 +357,7 @@ def test_dtypes_are_told():
         "products": functools.partial(in_half, products=True),
         "a cache of the longest call": cached,
         "a table of 600": short,
+        "turns from 2 on": lambda x, m: ours(x, (m - 1).clamp(min=0)),
         "no ladder": (lambda x, m: ours(x, m, WAVY), {"frequencies": WAVY}),
         "no ladder, not told": (lambda x, m: ours(x, m, WAVY), {"frequencies": None}),
         "float32 whatever x is": lambda x, m: ours(x.float(), m).to(x.dtype),
