@@ -133,7 +133,8 @@ def with_importers(module: str) -> list[str]:
     found = [module]
     for each in found:
         source = sys.modules[each]
-        taken = {id(value) for value in vars(source).values() if getattr(value, "__module__", "") == each} | {id(source)}
+        taken = {id(value) for value in vars(source).values() if getattr(value, "__module__", "") == each}
+        taken.add(id(source))
         for name, other in list(sys.modules.items()):
             own = name.startswith("posenc_lib.") and not hasattr(other, "__path__") and name not in found
             if own and taken & set(map(id, vars(other).values())):
