@@ -74,14 +74,16 @@ def run(notebook):
         at["cell"] = cell_index
         print(".", end="", flush=True)
 
-    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as profile:
+        # Empty but for the tables of book/data, so that a chapter leans on no other file.
+        (Path(folder) / "data").symlink_to(notebook_form.ROOT / "book" / "data")
         client = NotebookClient(
             notebook,
             # The kernel of the check: the Python that runs this script, whatever kernels are installed.
             km=AsyncKernelManager(
                 kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
             ),
-            resources={"metadata": {"path": empty}},
+            resources={"metadata": {"path": folder}},
             timeout=CELL_TIMEOUT,
             record_timing=False,
             coalesce_streams=True,

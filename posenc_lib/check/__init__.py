@@ -14,11 +14,14 @@ from posenc_lib.check.alibi_reach import alibi_reach
 from posenc_lib.check.alibi_slopes import alibi_slopes
 from posenc_lib.check.attention import attention
 from posenc_lib.check.causal_attention import causal_attention
+from posenc_lib.check.convert_layout import convert_layout
 from posenc_lib.check.linear import linear
 from posenc_lib.check.longest_wavelength import longest_wavelength
 from posenc_lib.check.mean_cosine import mean_cosine
 from posenc_lib.check.ntk_base import ntk_base
 from posenc_lib.check.pointing_key import pointing_key
+from posenc_lib.check.positions_after import positions_after
+from posenc_lib.check.positions_from_mask import positions_from_mask
 from posenc_lib.check.relative_part import relative_part
 from posenc_lib.check.reordered import reordered
 from posenc_lib.check.report import Report
@@ -38,11 +41,14 @@ __all__ = [
     "alibi_slopes",
     "attention",
     "causal_attention",
+    "convert_layout",
     "linear",
     "longest_wavelength",
     "mean_cosine",
     "ntk_base",
     "pointing_key",
+    "positions_after",
+    "positions_from_mask",
     "relative_part",
     "reordered",
     "rope",

@@ -54,6 +54,15 @@ HELD_OUT = {
     "causal_attention": [_attention_inputs(98)],
     "shift_matrix": [(4, 6), (-3, 10), (17, 4)],
     "longest_wavelength": [(32, 10000.0), (10, 300.0)],
+    "positions_from_mask": [
+        (np.array([[0, 1, 0, 0, 1, 1, 0], [1, 1, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0]]),),
+        (np.array([[1, 1, 1, 0], [0, 1, 1, 1]]),),
+    ],
+    "positions_after": [(np.array([9, 2, 40, 3, 5]), 4), (np.array([1, 11]), 6)],
+    "convert_layout": [
+        (np.random.default_rng(82).standard_normal((40, 30)), 5),
+        (np.random.default_rng(81).standard_normal((24, 8)), 2),
+    ],
     "linear": [(10, 300.0, 3.0), (32, 10000.0, 1.5)],
     "ntk_base": [(10, 300.0, 4.0), (32, 10000.0, 1.5)],
     "yarn": [(32, 10000.0, 8.0, 1000), (10, 300.0, 3.0, 400), (96, 1e6, 4.0, 32768)],
@@ -142,6 +151,9 @@ EXACT = {
     "causal_attention": 0.85,  # a finite mask that shows only against large logits hides beside other mistakes
     "shift_matrix": 0.90,
     "longest_wavelength": 1.0,
+    "positions_from_mask": 0.90,
+    "positions_after": 0.90,
+    "convert_layout": 0.85,  # where rows are not reordered, their heads do not show
     "linear": 1.0,
     "ntk_base": 0.95,
     "yarn": 0.90,

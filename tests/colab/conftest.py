@@ -44,10 +44,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """A folder with the wheel where the website has it."""
+    """A folder with the wheel and the tables where the website has them."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "wheels").mkdir()
     build_wheel(folder / "wheels")
+    for table in (ROOT / "book/data").iterdir():
+        shutil.copy(table, folder)
     return folder
 
 

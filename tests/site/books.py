@@ -48,7 +48,7 @@ def write_specimen(folder: Path, *, text: str = "", cells=None):
     (folder / "book").mkdir(parents=True)
     for name in ("_config.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("_ext", "_static", "_templates"):
+    for name in ("_ext", "_static", "_templates", "data"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     (folder / "book/references.bib").write_text(REFERENCE, encoding="utf-8")
     (folder / "book/intro.md").write_text(INTRO + text, encoding="utf-8")
