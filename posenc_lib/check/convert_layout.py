@@ -52,9 +52,9 @@ def formula(
 
 
 def _columns(weight: Array, num_heads: int, order_of: Callable[[int], Order]) -> Array:
-    # Columns that do not share out among the heads cannot be reordered; any such answer is wrong already.
     width = weight.shape[1]
-    return np.full_like(weight, np.nan) if width % num_heads else weight[:, order_of(width)]
+    order = order_of(width + width % 2)
+    return weight[:, order[order < width]]
 
 
 def _second_half_negated(weight: Array, num_heads: int, order_of: Callable[[int], Order]) -> Array:
