@@ -53,6 +53,14 @@ def test_right_ones_are_told():
     assert_told("right attention", examined(cases))
 
 
+def test_the_library_is_found():
+    def on_tensors(q, k, v, m, n, mask):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask)
+
+    found = [conformance.attention(fn, head_dim=DIM, heads=2).facts["arrays"] for fn in (rotary, on_tensors)]
+    assert found == ["numpy", "torch"]
+
+
 def test_calls_are_told():
     def raises(*arguments):
         raise RuntimeError("not this way")

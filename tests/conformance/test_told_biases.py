@@ -74,6 +74,14 @@ def test_slopes_are_told():
     assert_told("slopes", examined(cases))
 
 
+def test_the_library_is_found():
+    def on_tensors(m, n):
+        return -0.5 * (m[:, None] - n).abs().double()
+
+    found = [conformance.bias(fn).facts["arrays"] for fn in (alibi, on_tensors)]
+    assert found == ["numpy", "torch"]
+
+
 def test_calls_are_told():
     def raises(m, n):
         raise RuntimeError("not this way")

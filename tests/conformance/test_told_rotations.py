@@ -62,6 +62,14 @@ def test_right_ones_are_told():
     assert_told("right rotations", examined(cases))
 
 
+def test_the_library_is_found():
+    def on_tensors(x, m):
+        return posenc_lib.torch.rope(x.float(), m, THETA)
+
+    found = [conformance.rotation(fn, head_dim=DIM, heads=2).facts["arrays"] for fn in (turn, on_tensors)]
+    assert found == ["numpy", "torch"]
+
+
 def test_calls_are_told():
     def raises(x, m):
         raise RuntimeError("not this way")
