@@ -60,7 +60,7 @@ def _ahead_kind(past: Floats, ahead: Floats) -> str:
     if not np.all(np.isfinite(ahead[:, 1:])):
         return "hidden"
     ahead = ahead - ahead[:, :1]
-    size = max(float(np.abs(past).max()), float(np.abs(ahead).max()), 1e-30)
+    size = float(np.abs(past).max())
     for name, other in (("nothing", np.zeros_like(ahead)), ("as before it", past), ("the line goes on", -past)):
         if np.allclose(ahead, other, rtol=0, atol=1e-4 * size):
             return name
