@@ -170,6 +170,7 @@ WRONG = [
     (lambda weight, num_heads: index(weight, num_heads).T, "transposed"),
     (lambda weight, num_heads: llama_back(weight, 1), "the wrong direction, and the whole matrix as one head"),
     (axes_left, "axes are left over"),
+    (lambda weight, num_heads: index(weight, num_heads).reshape(num_heads, -1, weight.shape[1]), "axes are left over"),
     (lambda weight, num_heads: weight[::2], "rows are missing"),
     (lambda weight, num_heads: index(weight, num_heads).astype(np.float32), "the result is float32"),
     (one_row_lost, "unknown mistake"),
