@@ -25,7 +25,7 @@ def check(
     *,
     bias: Sequence[int] | None = None,
     mask: Sequence[int] | None = None,
-    causal: bool = False,
+    causal: bool,
     instead: str = "pass a mask instead, such as mask=key_positions <= query_positions[:, None]",
 ) -> None:
     """Raise a ValueError that shows all shapes when they do not fit together; `instead` of causal says how."""

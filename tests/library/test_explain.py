@@ -17,6 +17,7 @@ from transformers import AutoConfig
 
 from posenc_lib import frequencies
 from posenc_lib.frequencies._explain._numbers import exact, number, runs, some_of
+from posenc_lib.frequencies._explain._text import _wrapped
 
 CONFIGS = Path(__file__).resolve().parents[1] / "data" / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.json"))
@@ -782,3 +783,90 @@ def test_an_mpt_without_alibi_is_not_guessed_at():
     with pytest.raises(ValueError, match=r"^frequencies\.explain: attn_config switches ALiBi off"):
         frequencies.explain(config)
     assert frequencies.explain({**config, "attn_config": {"alibi": True}}).kind == "alibi"
+
+
+# --- single words ---------------------------------------------------------------------------------------------
+
+
+def row(explanation, label):
+    """What a row of the text says, in one line."""
+    lines = " ".join(str(explanation).splitlines())
+    return re.search(rf"  {re.escape(label)} +(.*?)(?:  |$)", re.sub(r" {19,}", " ", lines))[1].strip()
+
+
+def test_a_line_breaks_between_words_alone():
+    start, word = "  label             ", "x" * 40 + "-" + "y" * 40
+    assert _wrapped(start, f"one {word} two") == [f"{start}one", f"{' ' * 20}{word}", f"{' ' * 20}two"]
+    pair = "twenty-letters-" * 3
+    assert _wrapped(start, f"{pair} {pair}") == [f"{start}{pair}", f"{' ' * 20}{pair}"]
+
+
+MPT = {"model_type": "mpt", "n_heads": 8, "d_model": 64, "max_seq_len": 512}
+
+
+@pytest.mark.parametrize(
+    ("attention", "steepness"),
+    [({}, 8), ({"alibi_bias_max": 4}, 4), ({"alibi": True, "alibi_bias_max": 16}, 16), (None, 8)],
+)
+def test_mpts_steepness(attention, steepness):
+    details = frequencies.explain({**MPT, "attn_config": attention}).details
+    assert (details["steepest_slope"], details["flattest_slope"]) == (2.0 ** (-steepness / 8), 2.0**-steepness)
+
+
+def test_mpts_learned_positions_are_said_to_be_left_out():
+    note = "learned_pos_emb is true, but with ALiBi the model adds no learned positions."
+    assert note in frequencies.explain({**MPT, "learned_pos_emb": True}).notes
+    assert note not in frequencies.explain({**MPT, "learned_pos_emb": False}).notes
+    assert note not in frequencies.explain(MPT).notes
+
+
+def test_what_t5_and_whisper_leave_out_is_their_default():
+    """As transformers' T5Config and WhisperConfig have it."""
+    t5 = AutoConfig.for_model("t5")
+    details = frequencies.explain({"model_type": "t5", "num_heads": 8}).details
+    assert details["buckets"] == t5.relative_attention_num_buckets
+    assert details["max_distance"] == t5.relative_attention_max_distance
+    whisper = AutoConfig.for_model("whisper")
+    details = frequencies.explain({"model_type": "whisper", "d_model": 64}).details
+    assert details["encoder_positions"] == whisper.max_source_positions
+    assert details["decoder_positions"] == whisper.max_target_positions
+    given = {"model_type": "whisper", "d_model": 64, "max_source_positions": 7, "max_target_positions": 5}
+    assert list(frequencies.explain(given).details.values()) == [7, 5, 64]
+    said = frequencies.explain({"model_type": "t5", "num_heads": 8, "n_positions": 512})
+    assert row(said, "training length") == "512 positions"
+    assert said.notes[1] == (
+        "The encoder halves the buckets for keys before and after; the decoder gives all to keys before."
+    )
+
+
+def llama(**keys):
+    return frequencies.explain({**config("llama-2-7b"), **keys})
+
+
+def test_a_model_without_a_type_and_a_factor_of_2():
+    nameless = {"hidden_size": 64, "num_attention_heads": 8, "rope_theta": 1e4, "max_position_embeddings": 128}
+    assert str(frequencies.explain(nameless)).startswith("model: rotary positions (RoPE)\n")
+    halved = llama(rope_scaling={"rope_type": "linear", "factor": 2.0})
+    assert row(halved, "rule") == "linear, factor 2" and row(halved, "divided by 2") == "pairs 0–63 (64)"
+    assert row(halved, "training length") == "at most 4096 positions, for the original length is not given"
+    plain = llama(rope_scaling={"rope_type": "linear", "factor": 1.0})
+    assert row(plain, "rule") == "linear" and row(plain, "training length") == "4096 positions"
+
+
+def test_no_full_turn_and_two_axes():
+    assert row(llama(max_position_embeddings=4), "full turns in it") == "none (0 of 64)"
+    two = {"model_type": "qwen2_vl_text", "rope_scaling": {"rope_type": "default", "mrope_section": [40, 24]}}
+    assert row(llama(**two), "axes") == "pairs in blocks, turned by height (40), width (24)"
+    three = {"model_type": "qwen2_vl_text", "rope_scaling": {"rope_type": "default", "mrope_section": [24, 20, 20]}}
+    assert row(llama(**three), "axes") == "pairs in blocks, turned by time (24), height (20), width (20)"
+    four = {"rope_type": "default", "mrope_section": [16] * 4}
+    assert "axis 0 (16), axis 1 (16), axis 2 (16), axis 3 (16)" in row(llama(rope_scaling=four), "axes")
+
+
+def test_whose_attention_factor_it_is():
+    phi = config("phi-3.5-mini")
+    scaling = {**phi["rope_scaling"], "short_mscale": 1.1, "long_mscale": 1.2}
+    said = row(frequencies.explain({**phi, "rope_scaling": scaling}), "attention factor")
+    assert said == "1.1, as the configuration's short_mscale and long_mscale say"
+    assert row(frequencies.explain(phi), "attention factor").endswith("√(1 + ln 32 / ln 4096)")
+    assert row(llama(), "attention factor") == "1, as this rule has none"

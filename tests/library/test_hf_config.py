@@ -496,6 +496,10 @@ def test_sections():
     assert refusal_of(qwen, {"rope_scaling": {**mrope, "mrope_section": "211"}}) == (
         "mrope_section must be a list of whole numbers, got '211'."
     )
+    assert read(qwen, {"rope_scaling": {**mrope, "mrope_section": [4, 0, 0]}}).sections == (4, 0, 0)
+    for count, said in (("2", "'2'"), (-1, "-1")):
+        told = refusal_of(qwen, {"rope_scaling": {**mrope, "mrope_section": [count, 1, 1]}})
+        assert told.startswith("mrope_section ") and told.endswith(f"got {said}.")
     spec = read(qwen, {"model_type": "ernie4_5_vl_moe_text", "rope_scaling": mrope})
     assert spec.sections is None and "height and width take turns along the first 3 pairs" in spec.notes[0]
 
@@ -506,6 +510,8 @@ def test_axial_by_family():
     assert spec.rope_type == "axial" and spec.sections == (4, 4)
     assert np.allclose(spec.frequencies, [1, 0.1, 0.01, 0.001] * 2, rtol=1e-15)
     assert spec.notes == ("rope_type 'default' means 'axial' for this model_type",)
+    whole = {"model_type": "qwen2_vl_vision", "rope_theta": 1e4, "embed_dim": 64, "num_heads": 4}
+    assert read(LLAMA, {**whole, "partial_rotary_factor": 0.5}).rotary_dim == 16  # its code reads no such key
 
 
 def test_layouts():

@@ -177,3 +177,154 @@ from IPython.lib.pretty import pretty
 assert pretty(Figure(figsize=(2, 3))).startswith("Figure of 2 by 3 inches")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---------------------------------------------------------------- word by word
+
+
+def test_a_number_is_written_out_from_ten_thousandths_to_thousands():
+    assert [number(x, x) for x in (1e-5, 1e-4, 1e3, 1e4)] == ["1.0000e-05", "0.00010000", "1000.0", "1.0000e+04"]
+
+
+def test_what_has_no_axes_or_no_numbers_is_summarised():
+    assert summarise(2.0).startswith("scalar: min 2.0000")
+    assert numbers([np.nan]) == "nan" and numbers([np.nan, 0.0]) == "nan 0.0000"
+    assert numbers([0.5]) == numbers([0.5], scale=0.0) == "0.50000" and numbers(2) == "2.0000"
+    assert numbers([0.5], scale=100.0) == "0.50" and summarise([0.5], 100.0).startswith("1: min 0.50 max 0.50")
+    assert summarise([0.0]) == "1: min 0.0000 max 0.0000 mean 0.0000 rms 0.0000 projections 0.0000 0.0000 0.0000"
+    integers = np.ma.masked_equal(np.array([1, 2, 3]), 2)
+    assert summarise(integers).startswith("3, 1 not finite: min 1.0000 max 3.0000 mean 2.0000")
+
+
+def told(draw, **options):
+    """The lines of the panel, after its title and axes."""
+    _, axes = plt.subplots(**options)
+    draw(axes)
+    return figures.describe(axes.figure).splitlines()
+
+
+def test_both_ends_of_a_logarithmic_axis_have_five_digits():
+    def logarithmic(axes):
+        axes.set(xscale="log", xlim=(1e-6, 1e6), ylim=(1e-6, 1e6), xlabel="n")
+
+    lines = told(logarithmic)
+    assert lines[2] == "  x 'n' log 1.0000e-06 1.0000e+06"
+    assert lines[3] == "  y '' linear 0.0000e+06 1.0000e+06"
+
+
+def test_all_axes_of_three_are_told():
+    lines = told(lambda axes: axes.plot([0, 1], [1, 2], [2, 5]), subplot_kw={"projection": "3d"})
+    assert [line[:4] for line in lines[2:5]] == ["  x ", "  y ", "  z "]
+    assert [line[:5] for line in lines[6:9]] == ["    x", "    y", "    z"]
+    assert "min 2.0000 max 5.0000" in lines[8]
+
+
+def test_all_that_belongs_to_no_axes_is_told():
+    figure = plt.figure(figsize=(6, 4))
+    left, right = figure.subfigures(1, 2)
+    for part, word in ((left, "left"), (right, "right")):
+        part.suptitle(f"{word} half")
+        handle = part.subplots().plot([0, 1], label=word)[0]
+        part.legend(handles=[handle])
+    figure.suptitle("both")
+    figure.legend(handles=[handle], labels=["all"])
+    hidden = figure.legend(handles=[handle], labels=["hidden"])
+    hidden.set_visible(False)
+    figure.text(0, 0, "note")
+    lines = figures.describe(figure).splitlines()
+    assert lines[:8] == [
+        "Figure of 6 by 4 inches",
+        "  title 'both'",
+        "  text 'note'",
+        "  legend 'all'",
+        "  title 'left half'",
+        "  legend 'left'",
+        "  title 'right half'",
+        "  legend 'right'",
+    ]
+
+
+def test_a_hidden_legend_of_a_panel_is_not_told():
+    def hides(axes):
+        wave(axes)
+        axes.get_legend().set_visible(False)
+
+    assert "legend" in drawn(wave) and "legend" not in drawn(hides)
+
+
+def test_a_table_has_its_name():
+    assert "  Table" in told(lambda axes: axes.table([["1"]]))
+
+
+def test_a_text_is_rounded_to_what_its_axes_show():
+    def writes(axes):
+        axes.set(xlim=(0, 1000), ylim=(0, 1))
+        axes.text(1.23456789, 0.5, "in data")
+        axes.text(0.123456789, 0.5, "in axes", transform=axes.transAxes)
+
+    lines = told(writes)
+    assert lines[4:] == ["  text 'in data' at 1.2 0.5", "  text 'in axes' at 0.1235 0.5000"]
+
+
+def test_a_line_in_axes_is_summarised_by_itself():
+    lines = told(lambda axes: (axes.set(xlim=(0, 1000)), axes.axvline(500.0, ymax=0.5)))
+    assert "min 500.0 max 500.0" in lines[5]  # one of its coordinates is data, the other is not
+    assert "min 0.00000 max 0.50000" in lines[6]
+
+
+def test_points_and_outlines_are_rounded_to_what_their_axes_show():
+    lines = told(lambda axes: (axes.scatter([0.123456], [0.5]), axes.set(xlim=(0, 1000), ylim=(0, 1))))
+    places = [line for line in lines if line.startswith("    places")]
+    assert "min 0.1 max 0.1" in places[0] and "min 0.5000 max 0.5000" in places[1]
+
+
+def test_missing_numbers_are_counted_not_shown():
+    missing = np.ma.masked_equal([1.0, 2.0, 3.0], 2.0)
+    lines = told(lambda axes: axes.plot(missing, [1, 2, 3]))
+    assert ", 1 not finite: min 1.0000 max 3.0000" in lines[5]
+    integers = np.ma.masked_equal([1, 2, 3], 2)
+    offsets = told(lambda axes: axes.scatter(integers, [1, 2, 3]))
+    assert any(", 1 not finite: min 1.0000 max 3.0000" in line for line in offsets)
+
+
+def test_dates_and_names_are_placed_as_drawn():
+    lines = told(lambda axes: axes.plot(["p", "q", "r"], [1, 2, 4]))
+    assert "min 0.0000 max 2.0000" in lines[5]
+
+
+def test_a_collection_without_paths_and_an_arrow_between_artists():
+    from matplotlib.collections import PathCollection
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Outline
+
+    assert told(lambda axes: axes.add_collection(PathCollection([])))[4:] == ["  PathCollection"]
+    path = Outline([[0, 0], [1, 1]])
+    lines = told(
+        lambda axes: (axes.add_patch(FancyArrowPatch(path=path, arrowstyle="->")), axes.add_patch(arrow(1, 2)))
+    )
+    assert lines[4] == "  2 shapes" and "2: min 1.0000 max 2.0000" in lines[5]
+    alone = told(lambda axes: axes.add_patch(FancyArrowPatch(path=path, arrowstyle="->")))
+    assert alone[4:] == ["  1 shapes"]
+
+
+def test_setup_gives_figures_their_text():
+    from matplotlib.figure import Figure
+
+    class Printer:
+        text = None
+
+        def __call__(self, text):
+            self.said = text
+
+    before = vars(Figure).get("_repr_pretty_")
+    try:
+        figures.setup()
+        printer = Printer()
+        printer.text = printer
+        Figure(figsize=(2, 3))._repr_pretty_(printer, False)
+        assert printer.said == "Figure of 2 by 3 inches"
+    finally:
+        if before is None:
+            del Figure._repr_pretty_
+        else:
+            Figure._repr_pretty_ = before
