@@ -14,7 +14,6 @@ import gc
 import importlib
 import os
 import pickle
-import pkgutil
 import random
 import re
 import shutil
@@ -162,9 +161,6 @@ class InSession:
         print(f"{len(self.items)} tests take {sum(self.duration.values()):.0f} s of one core.", flush=True)
         for nodeid in failed:
             print(f"Fails without a mutation, so it is left out: {nodeid}", flush=True)
-        for function in self.at_import:  # what it made may be used by whatever its module's tests run
-            siblings = [ids for name, ids in reached.items() if module_of(name) == module_of(function)]
-            reached[function] = list(dict.fromkeys(nodeid for ids in siblings for nodeid in ids))
         self.anew = {name: with_importers(name.rpartition(".")[0]) for name in self.at_import}
         for name, modules in self.anew.items():
             near = [tests for each, tests in reached.items() if each.rpartition(".")[0] in modules]
@@ -255,8 +251,6 @@ class InSession:
             return
         quiet()
         set_mutant_under_test(key)
-        if function in self.at_import:
-            import_again(".".join(key.split(".")[:2]))
 
         def failure(item):
             os.write(into, item.nodeid.encode())
@@ -292,31 +286,6 @@ class InSession:
             for data in self.dirty.values():
                 data.save()
         self.dirty.clear()
-
-
-def made_at_import() -> set[str]:
-    """Import the library, and return the functions that its modules call meanwhile: to make a table, for example."""
-    set_mutant_under_test("stats")
-    package = importlib.import_module("posenc_lib")
-    for found in pkgutil.walk_packages(package.__path__, "posenc_lib."):
-        if found.name != "posenc_lib.__main__":
-            importlib.import_module(found.name)
-    functions = set(state()._stats)
-    state()._stats.clear()
-    set_mutant_under_test("")
-    return functions
-
-
-def import_again(package):
-    """Let the mutant make what is made at import; whoever holds one of the modules or functions sees the new tables."""
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if f"{name}.".startswith(f"{package}.")}
-    for name, module in before.items():
-        vars(module).update(vars(importlib.import_module(name)))
-    sys.modules.update(before)
-
-
-def module_of(function):
-    return function.rpartition(".")[0]
 
 
 def run(item):
