@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import datetime
 import hashlib
+import io
 import json
 import os
 import platform
@@ -91,11 +92,9 @@ def collect(paths: Iterable[Path], settings: Settings, command: str, target: Pat
         "training_seconds": round(sum(record["seconds"] for record in records)),
     }
     lines = [COLUMNS, *(_line(row) for record in records for row in record["rows"])]
-    unfinished = target.with_name(f"{target.name}.{os.getpid()}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
-    unfinished.replace(target)
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(lines)
+    write(target, table.getvalue())
     write(target.with_suffix(".json"), json.dumps(provenance, indent=1) + "\n")
 
 

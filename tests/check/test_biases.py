@@ -10,6 +10,7 @@ import torch
 from posenc_lib import check
 from posenc_lib import numpy as pe
 from posenc_lib import torch as pe_torch
+from tests.check.checkers import assert_named
 
 # ---------------------------------------------------------------- right, in several styles
 
@@ -238,10 +239,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("checker", "fn", "diagnosis"), WRONG, ids=lambda v: getattr(v, "__name__", v))
 def test_a_wrong_function_is_named(checker, fn, diagnosis):
-    report = checker(fn)
-    assert not report.passed
-    assert report.diagnosis == diagnosis, str(report)
-    assert all(report.hint(level) for level in (1, 2, 3))
+    assert_named(checker, fn, diagnosis)
 
 
 def test_buckets_may_be_integers_but_a_bias_may_not():

@@ -5,20 +5,16 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from posenc_lib import check
+from tests.check.checkers import exercise_of
 
 KEPT = Path(__file__).with_name("cases.txt")
 METHODS = [name for name in check.__all__ if name != "Report"]
-
-
-def exercise_of(method):
-    return sys.modules[f"posenc_lib.check.{method}"].EXERCISE
 
 
 def shown(value):

@@ -12,11 +12,12 @@ import pytest
 
 from posenc_lib import check
 from posenc_lib import numpy as pe
+from tests.check.checkers import exercise_of
 
 torch = pytest.importorskip("torch")
 
 CHECKERS = {name: getattr(check, name) for name in check.__all__ if name != "Report"}
-EXERCISES = {name: sys.modules[f"posenc_lib.check.{name}"].EXERCISE for name in CHECKERS}
+EXERCISES = {name: exercise_of(name) for name in CHECKERS}
 
 
 def swapped(positions, dim):

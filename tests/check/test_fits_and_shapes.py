@@ -9,13 +9,10 @@ import torch
 
 from posenc_lib.check import finite_mask, rope_bank, rotary, sinusoidal_bank
 from posenc_lib.check.exercise import Case
+from tests.check.checkers import exercise_of
 from tests.check.test_stages import EXERCISE as DOUBLE
 
 BANKS = {name: sys.modules[f"posenc_lib.check.{name}"] for name in ("pointing_key", "rope_logits")}
-
-
-def exercise_of(method):
-    return sys.modules[f"posenc_lib.check.{method}"].EXERCISE
 
 
 def told(mistake):

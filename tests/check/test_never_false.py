@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import sys
 
 import hypothesis
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from posenc_lib import check, frequencies
 from posenc_lib import numpy as pe
+from tests.check.checkers import exercise_of
 
 ONCE = hypothesis.settings(deadline=None, derandomize=True, database=None, max_examples=30)
 
@@ -73,10 +73,6 @@ HELD_OUT = {
 }
 # These can only be seen where T = d, so that they hide a partner elsewhere.
 _ONE_SHAPE = {"k is not transposed"}
-
-
-def exercise_of(method):
-    return sys.modules[f"posenc_lib.check.{method}"].EXERCISE
 
 
 def reader(exercise, knobs):

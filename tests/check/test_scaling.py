@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from posenc_lib import check, frequencies
+from tests.check.checkers import assert_named
 
 # ---------------------------------------------------------------- right, in several styles
 
@@ -214,10 +215,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("checker", "fn", "diagnosis"), WRONG, ids=lambda v: getattr(v, "__name__", v))
 def test_a_wrong_function_is_named(checker, fn, diagnosis):
-    report = checker(fn)
-    assert not report.passed
-    assert report.diagnosis == diagnosis, str(report)
-    assert all(report.hint(level) for level in (1, 2, 3))
+    assert_named(checker, fn, diagnosis)
 
 
 @pytest.mark.parametrize("method", ["linear", "ntk_base", "yarn"])

@@ -1,7 +1,6 @@
 """The checkers of positions from a mask and of positions behind a cache, against readers' code."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 from posenc_lib import check
 from posenc_lib import numpy as pe
 from posenc_lib import torch as pe_torch
+from tests.check.checkers import assert_named, exercise_of
 
 # ---------------------------------------------------------------- right, in several styles
 
@@ -205,10 +205,7 @@ WRONG = [*((check.positions_from_mask, *row) for row in MASK), *((check.position
 
 @pytest.mark.parametrize(("checker", "fn", "diagnosis"), WRONG, ids=lambda v: getattr(v, "__name__", v))
 def test_a_wrong_function_is_named(checker, fn, diagnosis):
-    report = checker(fn)
-    assert not report.passed
-    assert report.diagnosis == diagnosis, str(report)
-    assert all(report.hint(level) for level in (1, 2, 3))
+    assert_named(checker, fn, diagnosis)
 
 
 def test_a_message_says_which_text_and_which_slot():
@@ -236,8 +233,7 @@ def test_a_mask_written_into_is_seen():
 
 @pytest.mark.parametrize("method", ["positions_from_mask", "positions_after"])
 def test_the_first_hint_gives_no_formula_away(method):
-    exercise = sys.modules[f"posenc_lib.check.{method}"].EXERCISE
-    for hints in exercise.hints.values():
+    for hints in exercise_of(method).hints.values():
         words = set(re.findall(r"\w+", hints[0].lower()))
         assert not {"sum", "subtract", "less", "plus", "minus", "cumsum", "add"} & words
 

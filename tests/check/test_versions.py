@@ -12,7 +12,8 @@ from tests.check import test_rope as rope
 from tests.check import test_rotations as rotations
 from tests.check import test_scaling as scaling
 from tests.check import test_sinusoidal as sinusoidal
-from tests.check.test_never_false import HELD_OUT, exercise_of
+from tests.check.checkers import exercise_of
+from tests.check.test_never_false import HELD_OUT
 
 RNG = np.random.default_rng(11)
 MORE = {

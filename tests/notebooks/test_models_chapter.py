@@ -4,17 +4,16 @@ tests/library/test_explain.py compares the frequencies and factors of those file
 """
 
 import json
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from chapter_rules import ROOT, code_cells
 from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from posenc_lib import frequencies
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "tests" / "data" / "configs"
 FILES = {
     "Llama 3.1 8B": "llama-3.1-8b",
@@ -42,11 +41,10 @@ FILES = {
 def names_of(chapter, until):
     """What the cells of a chapter define, up to and with the first that contains `until`."""
     names = {}
-    for cell in nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4).cells:
-        if cell.cell_type == "code" and "bootstrap" not in cell.metadata.get("tags", []):
-            exec(cell.source, names)
-            if until in cell.source:
-                return names
+    for _, cell in code_cells(nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4)):
+        exec(cell.source, names)
+        if until in cell.source:
+            return names
     raise AssertionError(f"no cell of {chapter}.ipynb contains {until!r}")
 
 
