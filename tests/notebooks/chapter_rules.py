@@ -14,6 +14,8 @@ BOOTSTRAP = (ROOT / "tools" / "bootstrap_cell.py").read_text().rstrip("\n")
 PINNED_MATPLOTLIB = re.search(r"^matplotlib==(\d+\.\d+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
 MOST_LINES, MOST_COLUMNS = 40, 88
 HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab, for Colab
+VERDICT = re.compile(r"check\.\w+: (.*)")
+AWAITED = {"a solution": "Passed", "an exercise": "Nothing to check yet"}
 SOLUTION_GATE = re.compile(r"\{solution-(start|end)\}")
 
 
@@ -81,6 +83,16 @@ def solutions(notebook):
         yield "the last solution is not closed by solution-end"
 
 
+def verdicts(notebook):
+    """A solution passes its check, and the exercise before it waits to be begun."""
+    for index, cell in code_cells(notebook):
+        kind = "a solution" if "solution" in tags(cell) else "an exercise"
+        for output in cell.outputs:
+            said = VERDICT.match(output.get("data", {}).get("text/plain", ""))
+            if said and said[1] != AWAITED[kind]:
+                yield f"cell {index} is {kind} and says {said[1]!r}, not {AWAITED[kind]!r}"
+
+
 def torch_tags(notebook):
     """A cell that needs torch says so, for places that have none."""
     bound = set()
@@ -114,4 +126,4 @@ def code_cells(notebook):
             yield index, cell
 
 
-RULES = [opening, pictures, code_size, solutions, torch_tags]
+RULES = [opening, pictures, code_size, solutions, verdicts, torch_tags]

@@ -48,6 +48,11 @@ def put(index, **fields):
     return lambda notebook: notebook.cells[index].update(copy.deepcopy(fields))
 
 
+def says(verdict):
+    """What a cell stores whose last line is a check."""
+    return [new_output("execute_result", {"text/plain": f"check.sinusoidal: {verdict}\n  In words."})]
+
+
 def another_version(notebook):
     repaint(lambda pixels: pixels, "Matplotlib version2.0.0, https")(notebook.cells[3])
 
@@ -71,6 +76,8 @@ SPOILT = {
     "solution shown": (put(5, metadata={"tags": ["solution"], "cellView": "form"}), "cell 5 is a solution and needs"),
     "solution outside": (put(4, source="Solution"), "cell 5 has the tag solution, but stands outside"),
     "solution without end": (put(6, source="End"), "the last solution is not closed"),
+    "solution that fails": (put(5, outputs=says("Not yet")), "cell 5 is a solution and says 'Not yet', not"),
+    "exercise that is solved": (put(3, outputs=says("Passed")), "cell 3 is an exercise and says 'Passed', not"),
     "torch not tagged": (put(7, metadata={}), "cell 7 uses pt, torch and needs the tag torch"),
     "use of torch not tagged": (put(8, metadata={}), "cell 8 uses pt and needs the tag torch"),
 }
