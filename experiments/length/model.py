@@ -8,7 +8,9 @@ from posenc_lib import frequencies
 from posenc_lib import torch as pe
 
 TRAINED = ("sinusoidal", "learned", "t5", "alibi", "rope", "nope")
-SCALED = ("rope-linear", "rope-ntk", "rope-yarn")  # the weights of rope, other frequencies
+# The weights of rope with other frequencies. The two of YaRN differ in how they place the ramp: by pairs, rounded and
+# held within the ladder, as its code has it, or by turns, as its paper has it.
+SCALED = ("rope-linear", "rope-ntk", "rope-yarn", "rope-yarn-paper")
 LAYERS, WIDTH, HEADS, BASE = 3, 64, 4, 10000.0
 HEAD_DIM = WIDTH // HEADS
 
@@ -94,7 +96,13 @@ def scaled_rope(method: str, trained_tokens: int, tokens: int) -> tuple[ArrayLik
         return frequencies.linear(HEAD_DIM, base=BASE, factor=factor), 1.0
     if method == "rope-ntk":
         return frequencies.ntk(HEAD_DIM, base=BASE, factor=factor), 1.0
-    if method == "rope-yarn":
-        theta = frequencies.yarn(HEAD_DIM, base=BASE, factor=factor, original_length=trained_tokens)
+    if method in ("rope-yarn", "rope-yarn-paper"):
+        theta = frequencies.yarn(
+            HEAD_DIM,
+            base=BASE,
+            factor=factor,
+            original_length=trained_tokens,
+            variant="paper" if method == "rope-yarn-paper" else "code",
+        )
         return theta, frequencies.yarn_attention_factor(factor)
     raise ValueError(f"scaled_rope: method must be one of {', '.join(SCALED)}; got {method!r}.")

@@ -56,11 +56,14 @@ def dim_of_two_pairs(operation: str, dim: int) -> int:
     return found
 
 
-def ascending(operation: str, low_name: str, low: object, high_name: str, high: object) -> tuple[float, float]:
-    """Return two bounds above 0, the first below the second."""
+def ascending(
+    operation: str, low_name: str, low: object, high_name: str, high: object, *, may_meet: bool = False
+) -> tuple[float, float]:
+    """Return two bounds above 0, the first below the second, or equal where they `may_meet`."""
     found = positive(operation, low_name, low), positive(operation, high_name, high)
-    if found[0] >= found[1]:
+    if found[0] > found[1] or (found[0] == found[1] and not may_meet):
+        wanted = "not be above" if may_meet else "be below"
         raise ValueError(
-            f"{operation}: {low_name} must be below {high_name}, got {low_name}={low} and {high_name}={high}."
+            f"{operation}: {low_name} must {wanted} {high_name}, got {low_name}={low} and {high_name}={high}."
         )
     return found

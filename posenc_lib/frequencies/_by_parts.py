@@ -13,7 +13,8 @@ def by_turns(
 ) -> NDArray[np.float64]:
     """Keep pairs of more than `high` turns, divide pairs of fewer than `low`, blend linearly between."""
     turns = original_length * ladder / (2 * math.pi)
-    return blend(ladder, factor, np.clip((turns - low) / (high - low), 0, 1))
+    kept = np.heaviside(turns - high, 1.0) if low == high else np.clip((turns - low) / (high - low), 0, 1)
+    return blend(ladder, factor, kept)
 
 
 def blend(ladder: NDArray[np.float64], factor: float, kept: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ def llama3(
     γ_i = (r_i − low_freq_factor) / (high_freq_factor − low_freq_factor), kept within 0 … 1. Pairs
     that made more than `high_freq_factor` turns in pretraining stay, pairs that made fewer than
     `low_freq_factor` are interpolated. It is the ramp of YaRN's paper with other bounds and no
-    attention factor.
+    attention factor. Where both factors are equal, as in Llama 4 Scout, the ramp is a step: pairs
+    that made at least so many turns stay, the others are divided.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def llama3(
     low_freq_factor : float
         Turns up to which a pair is divided by `factor`; above 0. Llama 3.1 has 1.
     high_freq_factor : float
-        Turns from which a pair stays as it is; above `low_freq_factor`. Llama 3.1 has 4.
+        Turns from which a pair stays as it is; at least `low_freq_factor`. Llama 3.1 has 4.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def llama3(
         `dim` or `original_length` is no integer, or another argument no number.
     ValueError
         `dim` is odd or below 2, `base` or `factor` is below 1, `original_length` is below 1,
-        `low_freq_factor` is not above 0 or not below `high_freq_factor`, or a number is not finite.
+        `low_freq_factor` is not above 0 or above `high_freq_factor`, or a number is not finite.
 
     References
     ----------
@@ -69,6 +70,6 @@ def llama3(
     factor = _arguments.scale(operation, factor)
     original_length = _arguments.length(operation, "original_length", original_length)
     low, high = _arguments.ascending(
-        operation, "low_freq_factor", low_freq_factor, "high_freq_factor", high_freq_factor
+        operation, "low_freq_factor", low_freq_factor, "high_freq_factor", high_freq_factor, may_meet=True
     )
     return _by_parts.by_turns(ladder, factor=factor, original_length=original_length, low=low, high=high)

@@ -82,6 +82,19 @@ def test_interpolated_positions_are_positions_divided():
     np.testing.assert_allclose(theta, 10000.0 ** (-np.arange(0, 16, 2) / 16) / 2)
 
 
+def test_the_ramps_of_yarn():
+    """26 tokens, 52 asked for: the paper divides pairs of less than a turn; the code's ramp ends there, rounded up."""
+    theta = 10000.0 ** (-np.arange(0, 16, 2) / 16)
+    turns = 26 * theta / (2 * np.pi)
+    kept = {"rope-yarn-paper": np.clip((turns - 1) / 31, 0, 1)}
+    end = np.ceil(16 * np.log(26 / (2 * np.pi)) / (2 * np.log(10000)))  # its other end would lie before the first pair
+    kept["rope-yarn"] = np.clip(1 - np.arange(8) / end, 0, 1)
+    for method, share in kept.items():
+        found, factor = model.scaled_rope(method, 26, 52)
+        np.testing.assert_allclose(found, theta * share + theta / 2 * (1 - share))
+        assert factor == pytest.approx(0.1 * np.log(2) + 1)
+
+
 def test_rows_that_training_does_not_reach_stay_as_they_began():
     settings = training.Settings(steps=5, warmup=2, weight_decay=0.0)
     torch.manual_seed(0)
@@ -110,7 +123,7 @@ def test_an_unknown_method_is_refused():
     assert "built with 'alibi'" in str(error.value)
     with pytest.raises(ValueError) as error:
         model.scaled_rope("yarn", 8, 16)
-    assert "rope-linear, rope-ntk, rope-yarn; got 'yarn'" in str(error.value)
+    assert "rope-linear, rope-ntk, rope-yarn, rope-yarn-paper; got 'yarn'" in str(error.value)
 
 
 def one_hot(ids, vocabulary):
@@ -129,14 +142,38 @@ def test_the_score_counts_tokens_and_whole_answers():
     """A model that knows all sums but for the second digit: right in all other digits, and in few whole answers."""
 
     def without_second_digit(ids):
-        a, b = ids[:, 0::4], ids[:, 1::4]
-        total, carry = torch.zeros_like(ids), 0
-        for i in range(b.shape[1]):
-            total[:, 4 * i + 2] = (a[:, i] + b[:, i] + carry) % 10
-            carry = (a[:, i] + b[:, i] + carry) // 10
-        total[:, 6] = 0
-        return one_hot(total, 11)
+        total = sums(ids)
+        total[:, 7] = 0
+        return one_hot(total, 12)
 
     found = training.evaluate(without_second_digit, "addition", 5, training.Settings(trials=2000))
     assert found["exact_match"] == pytest.approx(0.1, abs=0.03)
     assert found["token_accuracy"] == pytest.approx((4 + found["exact_match"]) / 5, abs=1e-12)
+
+
+def sums(ids):
+    """What to say after each token of an addition where a digit of the sum follows."""
+    a, b = ids[:, 1::4], ids[:, 2::4]
+    total, carry = torch.zeros_like(ids), 0
+    for i in range(b.shape[1]):
+        total[:, 4 * i + 3] = (a[:, i] + b[:, i] + carry) % 10
+        carry = (a[:, i] + b[:, i] + carry) // 10
+    return total
+
+
+def test_beyond_the_training_length_what_a_short_example_asks_for_is_no_merit():
+    """Knowing the first eight columns alone is worth chance in a sum of ten, and knowing the last two alone all."""
+    settings, longest = training.Settings(trials=2000), tasks.TASKS["addition"].longest
+
+    def knows(first, last):
+        def model(ids):
+            total = sums(ids)
+            known = torch.zeros_like(total[0], dtype=torch.bool)
+            known[4 * first + 3 : 4 * last : 4] = True
+            return one_hot(total.where(known, 0), 12)
+
+        return training.evaluate(model, "addition", 10, settings)
+
+    assert knows(0, longest)["token_accuracy"] == pytest.approx(0.1, abs=0.02)
+    assert knows(longest, 10)["token_accuracy"] == 1 > knows(longest, 10)["exact_match"]
+    assert knows(0, 10) == {"token_accuracy": 1.0, "exact_match": 1.0}

@@ -33,7 +33,7 @@ def test_it_writes_a_line_for_each_method_seed_and_length(finished):
     table = rows(finished)
     assert list(table[0]) == list(records.COLUMNS)
     found = {(row["method"], row["seed"], row["length"]) for row in table}
-    methods = ["rope", "rope-linear", "rope-ntk", "rope-yarn", "nope"]
+    methods = ["rope", "rope-linear", "rope-ntk", "rope-yarn", "rope-yarn-paper", "nope"]
     wanted = {(m, s, n) for m in methods for s in "01" for n in ("12", "15", "18", "24", "48")}
     assert found == wanted and len(table) == len(wanted)
     assert all(0 <= float(row["exact_match"]) <= float(row["token_accuracy"]) <= 1 for row in table)

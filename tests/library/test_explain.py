@@ -105,11 +105,12 @@ def test_effects_follow_from_transformers_frequencies(name):
 # them, worked out to where they put the edges.
 #   Llama 3.1 (its model.py, apply_scaling): wavelength 2π·b^(i/64) below 8192/4 is kept, above 8192 divided.
 #     64·ln(2048/2π)/ln 500000 = 28.2, 64·ln(8192/2π)/ln 500000 = 34.98
+#     Llama 4 Scout divides above 8192 and keeps the rest.
 #   YaRN (equation 23 and its code): edges at d·ln(L/(2π·β))/(2·ln b), β = 32 and 1, rounded outwards unless
 #     truncate is false. DeepSeek-V3: 10.5 and 22.5. gpt-oss: 8.1 and 17.4. Qwen2.5: 23.6 and 39.7.
 BY_HAND = {
     "llama-3.1-8b": ("0–28", "29–34", "35–63"),
-    "llama-4-scout": ("0–28", "29–34", "35–63"),
+    "llama-4-scout": ("0–34", "none", "35–63"),
     "deepseek-v3": ("0–10", "11–22", "23–31"),
     "gpt-oss-20b": ("0–8", "9–17", "18–31"),
     "qwen2.5-7b-yarn": ("0–23", "24–39", "40–63"),
@@ -247,8 +248,8 @@ def test_layers_that_look_back_a_little(name, kind, key):
     made, turned = theirs(name), rotation(name)
     assert turned["windowed_layers"] == [i for i, listed in enumerate(made.layer_types) if listed == kind] != []
     assert turned["window"] == getattr(made, key)
-    said = {"gpt-oss-20b": "all 24; 0, 2, …, 22 look", "llama-4-scout": "(36 of 48); each looks"}[name]
-    assert f"{said} back at most {turned['window']} positions" in " ".join(str(told(name)).split())
+    said = {"gpt-oss-20b": "all 24; 0, 2, …, 22 see", "llama-4-scout": "(36 of 48); each sees"}[name]
+    assert f"{said} at most {turned['window']} tokens, its own included" in " ".join(str(told(name)).split())
 
 
 def test_layers_that_turn_nothing_are_left_out():
@@ -351,6 +352,10 @@ def test_t5s_table_is_transformers():
     explained = told("t5-small")
     assert explained.kind == "t5" and explained.details == {"heads": 8, "buckets": 32, "max_distance": 128}
     assert "shape (32, 8)" in explained.notes[0] and "the first layer of encoder and of decoder" in explained.notes[0]
+    for both, said in ((True, "from 91 on (encoder)"), (False, "or 113 on (decoder)")):
+        attention = T5Model(made).encoder.block[0].layer[0].SelfAttention
+        theirs = attention._relative_position_bucket(-torch.arange(129), bidirectional=both).tolist()
+        assert f"{theirs.index(theirs[-1])} on" in said and said in explained.notes[2]
     umt5 = frequencies.explain({"model_type": "umt5", "num_heads": 6, "relative_attention_num_buckets": 16})
     assert "shape (16, 6)" in umt5.notes[0] and "each layer has its own" in umt5.notes[0]
 
@@ -441,8 +446,8 @@ gemma3_text: rotary positions (RoPE)
   with length       nothing changes
 
   sliding_attention
-  layers            all but 5, 11, …, 47 (40 of 48); each looks back at most
-                    1024 positions
+  layers            all but 5, 11, …, 47 (40 of 48); each sees at most 1024
+                    tokens, its own included
   rule              default, no scaling
   layout            half: dimension i turns with dimension i + 128
   head              256 dimensions, all turn: 128 pairs

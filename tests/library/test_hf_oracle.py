@@ -42,7 +42,7 @@ def drawn_parameters(rng, kind, rotary_dim, max_length):
         parameters["original_max_position_embeddings"] = min(rng.choice([512, 2048, 4096, 8192]), max_length)
     if kind == "llama3":
         low = rng.choice([0.5, 1, 1.0, 2.0])
-        parameters |= {"low_freq_factor": low, "high_freq_factor": low * rng.choice([1.5, 4, 8.0])}
+        parameters |= {"low_freq_factor": low, "high_freq_factor": low * rng.choice([1, 1.5, 4, 8.0])}
     if kind == "longrope":
         for name in ("short_factor", "long_factor"):
             parameters[name] = [round(rng.uniform(0.9, 60), 3) for _ in range(rotary_dim // 2)]

@@ -81,19 +81,20 @@ class TestAgainstFiftyDigits:
         options = {"beta_fast": 16.0, "beta_slow": 2.0, "truncate": truncate}
         agrees(frequencies.yarn(dim, base=base, factor=factor, original_length=2048, **options), exact, 1e-12)
 
-    def test_llama3(self, dim, base, factor):
+    @pytest.mark.parametrize("high", [4, 1], ids=["Llama 3.1", "Llama 4 Scout"])
+    def test_llama3(self, dim, base, factor, high):
         """apply_scaling of meta-llama/llama-models, by wavelengths as it is written there."""
         exact = []
         for theta in ladder(dim, base):
             wavelength = 2 * mpmath.pi / theta
-            if wavelength < mpmath.mpf(8192) / 4:
+            if wavelength < mpmath.mpf(8192) / high:
                 exact.append(theta)
             elif wavelength > mpmath.mpf(8192) / 1:
                 exact.append(theta / factor)
             else:
-                smooth = (8192 / wavelength - 1) / (4 - 1)
+                smooth = (8192 / wavelength - 1) / (high - 1)
                 exact.append((1 - smooth) * theta / factor + smooth * theta)
-        options = {"original_length": 8192, "low_freq_factor": 1, "high_freq_factor": 4.0}
+        options = {"original_length": 8192, "low_freq_factor": 1, "high_freq_factor": float(high)}
         agrees(frequencies.llama3(dim, base=base, factor=factor, **options), exact)
 
     def test_longrope(self, dim, base, factor):
@@ -139,6 +140,16 @@ def test_llama3_is_the_ramp_of_yarns_paper():
     options = {"base": 500000.0, "factor": 8.0, "original_length": 8192}
     llama = frequencies.llama3(128, low_freq_factor=1, high_freq_factor=4, **options)
     assert np.array_equal(llama, frequencies.yarn(128, beta_slow=1, beta_fast=4, variant="paper", **options))
+
+
+def test_llama3_with_equal_bounds_is_a_step():
+    """A pair that makes just so many turns stays: Meta's code would refuse it, transformers gives no number."""
+    ladder = frequencies.rope(8, base=10000.0)
+    turns = 2 * ladder[1] / (2 * math.pi)
+    found = frequencies.llama3(
+        8, base=10000.0, factor=16.0, original_length=2, low_freq_factor=turns, high_freq_factor=turns
+    )
+    assert np.array_equal(found, ladder / [1, 1, 16, 16])
 
 
 def test_ntk_keeps_the_first_pair_and_divides_the_last():
@@ -285,15 +296,18 @@ def test_ntk_of_one_pair(rule):
 
 
 @pytest.mark.parametrize(
-    ("rule", "low_name", "high_name"),
-    [("yarn", "beta_slow", "beta_fast"), ("llama3", "low_freq_factor", "high_freq_factor")],
+    ("rule", "low_name", "high_name", "wanted", "refused"),
+    [
+        ("yarn", "beta_slow", "beta_fast", "be below", [(4.0, 4.0), (4.0, 1.0)]),
+        ("llama3", "low_freq_factor", "high_freq_factor", "not be above", [(4.0, 3.5), (4.0, 1.0)]),
+    ],
 )
-def test_bounds_of_a_ramp(rule, low_name, high_name):
-    for low, high in ((4.0, 4.0), (4.0, 1.0)):
+def test_bounds_of_a_ramp(rule, low_name, high_name, wanted, refused):
+    for low, high in refused:
         with pytest.raises(ValueError) as refusal:
             RULES[rule](**{low_name: low, high_name: high})
         assert str(refusal.value) == (
-            f"frequencies.{rule}: {low_name} must be below {high_name}, got {low_name}={low} and {high_name}={high}."
+            f"frequencies.{rule}: {low_name} must {wanted} {high_name}, got {low_name}={low} and {high_name}={high}."
         )
     for low in (0, -1.0):
         with pytest.raises(ValueError) as refusal:

@@ -73,7 +73,7 @@ def _without_parameters(config: Mapping[str, object]) -> set[str]:
 
 
 def window_of(config: Mapping[str, object], layers: tuple[int, ...] | None) -> tuple[int | None, tuple[int, ...]]:
-    """How many positions some of these layers look back at most, and which ones; (None, ()) where all see all."""
+    """How many tokens one sees at most, itself included, in some of these layers, and in which; or (None, ())."""
     kinds = layer_kinds(config) or ()
     for kind, key in (("sliding_attention", "sliding_window"), ("chunked_attention", "attention_chunk_size")):
         size, those = config.get(key), tuple(i for i in layers or () if i < len(kinds) and kinds[i] == kind)

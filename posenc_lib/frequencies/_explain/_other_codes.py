@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from posenc_lib import _t5_buckets
 from posenc_lib.frequencies._explain._explanation import Explanation
+from posenc_lib.frequencies._hf_parameters import integer
 
 # transformers' modeling files of these names are the source of the tables below.
 _T5 = ("t5", "mt5", "umt5", "switch_transformers")
@@ -80,9 +82,15 @@ def _alibi(config: Mapping[str, object]) -> Explanation:
 
 def _t5(config: Mapping[str, object]) -> Explanation:
     heads = _needed(config, "T5's bias", "the number of heads", _HEAD_KEYS)
-    buckets = config.get("relative_attention_num_buckets", 32)
-    farthest = config.get("relative_attention_max_distance", 128)
+    buckets, farthest = (
+        integer("frequencies.explain", key, config.get(key, default))
+        for key, default in (("relative_attention_num_buckets", 32), ("relative_attention_max_distance", 128))
+    )
     details = {"heads": heads, "buckets": buckets, "max_distance": farthest}
+    last = [
+        _t5_buckets.boundaries(*_t5_buckets.settings("frequencies.explain", both, buckets, farthest))[-1]
+        for both in (True, False)
+    ]
     table = f"a trained table of shape ({buckets}, {heads})"
     whose = "each layer has its own" if config.get("model_type") in _TABLE_IN_EVERY_LAYER else (
         "the first layer of encoder and of decoder holds one, which the other layers share"
@@ -91,7 +99,8 @@ def _t5(config: Mapping[str, object]) -> Explanation:
         config, "t5", details,
         f"The distance picks a row of {table}, which is added to the logits: {whose}.",
         "The encoder halves the buckets for keys before and after; the decoder gives all to keys before.",
-        f"Distances of {farthest} and more share the last bucket, so no length is too long to compute.",
+        f"All distances from {last[0]} on (encoder) or {last[1]} on (decoder) share one bucket: no length is too long "
+        "to compute.",
     )  # fmt: skip
 
 

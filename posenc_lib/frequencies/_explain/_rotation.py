@@ -19,7 +19,7 @@ class Rotation:
 
     `ladder` and `effects` have one entry per pair: the frequency before scaling, and what scaling did to it.
     `layers` are the layers that turn so, None where the configuration does not say which. Those of them in
-    `windowed` look back at most `window` positions, the others at all.
+    `windowed` see at most `window` tokens, the others all.
     """
 
     spec: RotarySpec

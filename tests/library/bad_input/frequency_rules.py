@@ -229,9 +229,9 @@ LLAMA3 = NUMBERS_ONLY | {
         *each(
             lambda f, low: llama3(f, low=low),
             ValueError,
-            "frequencies.llama3: low_freq_factor must be below high_freq_factor, got low_freq_factor={value} and "
+            "frequencies.llama3: low_freq_factor must not be above high_freq_factor, got low_freq_factor={value} and "
             "high_freq_factor=4.0.",
-            *(4.0, 5.0),
+            *(4.5, 5.0),
         ),
     ],
 }
