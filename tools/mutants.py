@@ -35,6 +35,7 @@ from mutmut.utils.file_utils import change_cwd, copy_also_copy_files, copy_src_d
 from mutmut.utils.format_utils import get_mutant_name, mangled_name_from_mutant_name
 
 SURVIVED, KILLED, NO_TEST, SKIPPED, TIMED_OUT, WRONG_TYPE = 0, 1, 33, 34, 36, 37  # as mutmut writes them
+LEARNED = Path("learned.pickle")
 NAMES = {SURVIVED: "survived", NO_TEST: "no test", TIMED_OUT: "timed out", WRONG_TYPE: "wrong type", None: "not run"}
 
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop then; what was run is a fair sample")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="of tests at most for one mutant")
     parser.add_argument("--again", action="store_true", help="run those once more that no test killed")
+    parser.add_argument("--tests", nargs="+", help="run these tests alone, such as tests/check/test_engine.py")
     options = parser.parse_args()
     os.environ |= {"MUTANTS": "1", "OMP_NUM_THREADS": "1"}
     generate(options.children)
@@ -57,7 +59,7 @@ def main() -> None:
         arguments = ["-q", "-s", "--rootdir=.", "-p", "no:cacheprovider", *config().pytest_add_cli_args]
         with change_cwd("mutants"):
             session = InSession(todo, data_of, options, called_at_import())
-            pytest.main([*arguments, *config().pytest_add_cli_args_test_selection], [session])
+            pytest.main([*arguments, *(options.tests or config().pytest_add_cli_args_test_selection)], [session])
         check_types(found)
     report(found)
 
@@ -157,7 +159,7 @@ class InSession:
         gc.collect()
         gc.freeze()
         self.items = {item.nodeid: item for item in session.items}
-        self.duration, reached, failed = self.learn()
+        self.duration, reached, failed = self.remembered() or self.learn()
         print(f"{len(self.items)} tests take {sum(self.duration.values()):.0f} s of one core.", flush=True)
         for nodeid in failed:
             print(f"Fails without a mutation, so it is left out: {nodeid}", flush=True)
@@ -169,12 +171,19 @@ class InSession:
         self.run_all()
         return True
 
+    def remembered(self):
+        """What `learn` found the last time, of the tests that are run now; None if one of them or the library is new."""
+        newest = max(path.stat().st_mtime for part in ("posenc_lib", "tests") for path in Path(part).rglob("*.py"))
+        if not LEARNED.exists() or LEARNED.stat().st_mtime < newest:
+            return None
+        duration, reached, failed = pickle.loads(LEARNED.read_bytes())
+        if not self.items.keys() <= duration.keys() | set(failed):
+            return None
+        reached = {name: [nodeid for nodeid in found if nodeid in self.items] for name, found in reached.items()}
+        return {nodeid: duration[nodeid] for nodeid in self.items if nodeid in duration}, reached, failed
+
     def learn(self):
         """Run each test in a fork of its own, so that no cache hides a call: how long, which functions, which fail."""
-        known = Path("learned.pickle")
-        newest = max(path.stat().st_mtime for part in ("posenc_lib", "tests") for path in Path(part).rglob("*.py"))
-        if known.exists() and known.stat().st_mtime > newest:
-            return pickle.loads(known.read_bytes())
         duration, reached, failed, running = {}, defaultdict(list), [], {}
 
         def collect():
@@ -213,7 +222,7 @@ class InSession:
                 os._exit(0)
         while running:
             collect()
-        known.write_bytes(pickle.dumps((duration, reached, failed)))
+        LEARNED.write_bytes(pickle.dumps((duration, reached, failed)))
         return duration, reached, failed
 
     @pytest.hookimpl(tryfirst=True)
