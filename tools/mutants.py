@@ -168,11 +168,15 @@ class InSession:
             near = [tests for each, tests in reached.items() if each.rpartition(".")[0] in modules]
             reached[name] = sorted(set().union(*near))
         self.tests = {name: in_turn(ids, self.duration, self.options.seconds) for name, ids in reached.items() if ids}
+        for name in self.anew.keys() & self.tests.keys():  # what is made at import may be read without a call
+            folders = set(map(folder, reached[name]))
+            others = [each for each in self.duration.keys() - set(reached[name]) if folder(each) in folders]
+            self.tests[name] += in_turn(others, self.duration, self.options.seconds)
         self.run_all()
         return True
 
     def remembered(self):
-        """What `learn` found the last time, of the tests that are run now; None if one of them or the library is new."""
+        """What `learn` found the last time of the tests that are run now; None if one of them or the library is new."""
         newest = max(path.stat().st_mtime for part in ("posenc_lib", "tests") for path in Path(part).rglob("*.py"))
         if not LEARNED.exists() or LEARNED.stat().st_mtime < newest:
             return None
@@ -305,6 +309,10 @@ def quiet():
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
+
+
+def folder(nodeid):
+    return nodeid.partition("::")[0].rpartition("/")[0]
 
 
 def in_turn(nodeids, duration, seconds):
