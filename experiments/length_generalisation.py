@@ -7,8 +7,8 @@ and beside it how that came about. Interrupt it whenever you like: the next call
 cores. Records of single runs lie in experiments/runs, in a folder for their settings; changed settings start afresh.
 
 Each model learns lengths up to L and is tested at L, 1.25 L, 1.5 L, 2 L and 4 L, and copies at every length between.
-RoPE's weights are tested again with frequencies scaled for the longer input, without further training. `length/tasks.py` says what the tasks are,
-`length/model.py` what the models are, `length/training.py` how they learn.
+RoPE's weights are tested again with frequencies scaled for the longer input, without further training.
+`length/tasks.py` says what the tasks are, `length/model.py` what the models are, `length/training.py` how they learn.
 """
 
 import argparse
