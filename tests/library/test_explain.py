@@ -875,3 +875,13 @@ def test_whose_attention_factor_it_is():
     assert said == "1.1, as the configuration's short_mscale and long_mscale say"
     assert row(frequencies.explain(phi), "attention factor").endswith("√(1 + ln 32 / ln 4096)")
     assert row(llama(), "attention factor") == "1, as this rule has none"
+
+
+def test_what_deepseeks_attention_multiplies_besides():
+    """DeepseekV3Attention in transformers: (0.1 · mscale_all_dim · ln factor + 1)² on the logits."""
+    from transformers.models.deepseek_v3.modeling_deepseek_v3 import yarn_get_mscale
+
+    given = config("deepseek-v3")
+    given["rope_scaling"] |= {"mscale_all_dim": 0.5}
+    weight = yarn_get_mscale(40.0, 0.5) ** 2
+    assert f"multiplies its logits by {weight:.6g} besides" in " ".join(frequencies.explain(given).notes)
