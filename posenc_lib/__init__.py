@@ -7,4 +7,4 @@ Importing this package loads NumPy and nothing else. PyTorch is loaded by `posen
 matplotlib by `posenc_lib.figures`.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.3.1"

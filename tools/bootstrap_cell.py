@@ -1,7 +1,7 @@
 # Makes posenc_lib importable. Where it already is, this does nothing; elsewhere, as on Colab, it installs the book's wheel.
 import importlib, importlib.metadata, subprocess, sys
 
-VERSION, SITE = "0.3.0", "https://posenc.github.io/positional-encoding-derived"
+VERSION, SITE = "0.3.1", "https://posenc.github.io/positional-encoding-derived"
 WHEEL = f"{SITE}/wheels/posenc_lib-{VERSION}-py3-none-any.whl"
 found = next((each.version for each in importlib.metadata.distributions(name="posenc-lib")), None)
 if found != VERSION:
