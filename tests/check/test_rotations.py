@@ -9,6 +9,7 @@ import torch
 from posenc_lib import check, frequencies
 from posenc_lib import numpy as pe
 from posenc_lib import torch as pe_torch
+from tests.check.checkers import exercise_of
 
 
 def theta(d, base=10000.0):
@@ -397,3 +398,14 @@ def test_strict_raises_for_a_wrong_function_alone(checker, fn):
     assert checker(fn, strict=True).passed
     with pytest.raises(AssertionError):
         checker(lambda *args: np.zeros(7), strict=True)
+
+
+def test_a_key_is_told_of_its_offset_and_not_of_a_position():
+    """Its mistakes are mostly RoPE's, said anew: r for m, and offset 0 for position 0."""
+    told = {mistake.name: mistake.message for mistake in exercise_of("pointing_key").mistakes}
+    whose = {mistake.name: mistake.message for mistake in exercise_of("rope").mistakes}
+    for name, message in told.items():
+        assert "mθ" not in message and "position 0" not in message
+        if "mθ" in whose.get(name, ""):
+            assert "rθ" in message
+    assert any("rθ" in message for message in told.values())

@@ -243,6 +243,40 @@ def test_the_size_of_a_head():
     )
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["head_dim", "hidden_size", "n_embd", "d_model", "num_attention_heads", "n_head", "num_heads", "n_heads",
+     "qk_rope_head_dim", "rotary_dim", "partial_rotary_factor", "rotary_pct", "rope_pct", "rope_percent"],
+)  # fmt: skip
+def test_a_size_that_is_no_number_is_named_as_the_file_names_it(key):
+    given = {"model_type": "llama", "rope_theta": 1e4, "hidden_size": 32, "num_attention_heads": 4}
+    given = {name: value for name, value in given.items() if name not in STANDS_IN.get(key, ())}
+    assert refusal_of({**given, key: "wide"}) == f"{key} must be a finite number, got 'wide'."
+    inner = {"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": "half"}}
+    assert refusal_of(LLAMA, inner) == "partial_rotary_factor must be a finite number, got 'half'."
+
+
+STANDS_IN = {
+    **dict.fromkeys(("n_embd", "d_model"), ("hidden_size",)),
+    **dict.fromkeys(("n_head", "num_heads", "n_heads"), ("num_attention_heads",)),
+}
+
+
+def test_a_size_of_one_kind_of_layer_and_a_share_are_named():
+    latent = {**LLAMA, "model_type": "deepseek_v3", "rope_theta": 1e4, "qk_rope_head_dim": 4, "qk_nope_head_dim": 12}
+    assert refusal_of(latent, {"partial_rotary_factor": "half"}) == (
+        "partial_rotary_factor must be a finite number, got 'half'."
+    )
+    p_rope = {"rope_parameters": {"rope_type": "proportional", "rope_theta": 1e4, "partial_rotary_factor": "half"}}
+    assert refusal_of(LLAMA, {"head_dim": 8}, p_rope) == "partial_rotary_factor must be a finite number, got 'half'."
+
+
+def test_a_width_that_does_not_divide_is_named_as_the_file_names_it():
+    assert refusal_of({"model_type": "gptj", "rope_theta": 1e4, "n_embd": 30, "n_head": 4}) == (
+        "n_embd 30 does not divide into n_head 4, and there is no head_dim."
+    )
+
+
 @pytest.mark.parametrize("key", ["partial_rotary_factor", "rotary_pct", "rope_pct", "rope_percent"])
 def test_names_of_the_rotary_share(key):
     spec = read(LLAMA, {"rope_theta": 1e4, key: 0.5})
