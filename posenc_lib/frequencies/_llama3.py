@@ -53,7 +53,7 @@ def llama3(
         `dim` or `original_length` is no integer, or another argument no number.
     ValueError
         `dim` is odd or below 2, `base` or `factor` is below 1, `original_length` is below 1,
-        `low_freq_factor` is not above 0 or above `high_freq_factor`, or a number is not finite.
+        `low_freq_factor` is 0 or less, or above `high_freq_factor`, or a number is not finite.
 
     References
     ----------

@@ -248,8 +248,17 @@ def test_layers_that_look_back_a_little(name, kind, key):
     made, turned = theirs(name), rotation(name)
     assert turned["windowed_layers"] == [i for i, listed in enumerate(made.layer_types) if listed == kind] != []
     assert turned["window"] == getattr(made, key)
-    said = {"gpt-oss-20b": "all 24; 0, 2, …, 22 see", "llama-4-scout": "(36 of 48); each sees"}[name]
-    assert f"{said} at most {turned['window']} tokens, its own included" in " ".join(str(told(name)).split())
+    said = {"gpt-oss-20b": "all 24; in 0, 2, …, 22", "llama-4-scout": "(36 of 48); in each"}[name]
+    said += f" a token sees at most {turned['window']} tokens, itself included"
+    assert said in " ".join(str(told(name)).split())
+
+
+def test_a_window_that_reaches_both_ways_is_not_told_as_one_that_looks_back():
+    """transformers then takes half of sliding_window on either side, as in Gemma 3's embedding model."""
+    both = frequencies.explain({**config("gemma-3-12b"), "use_bidirectional_attention": True})
+    assert all(turned.window is None and not turned.windowed for turned in both.rotations)
+    one = frequencies.explain({**config("gemma-3-12b"), "use_bidirectional_attention": False})
+    assert [turned.window for turned in one.rotations] == [None, 1024]
 
 
 def test_layers_that_turn_nothing_are_left_out():
@@ -352,12 +361,25 @@ def test_t5s_table_is_transformers():
     explained = told("t5-small")
     assert explained.kind == "t5" and explained.details == {"heads": 8, "buckets": 32, "max_distance": 128}
     assert "shape (32, 8)" in explained.notes[0] and "the first layer of encoder and of decoder" in explained.notes[0]
-    for both, said in ((True, "from 91 on (encoder)"), (False, "or 113 on (decoder)")):
-        attention = T5Model(made).encoder.block[0].layer[0].SelfAttention
-        theirs = attention._relative_position_bucket(-torch.arange(129), bidirectional=both).tolist()
-        assert f"{theirs.index(theirs[-1])} on" in said and said in explained.notes[2]
+    assert "begins at distance 91 (encoder) or 113 (decoder)," in explained.notes[2]
     umt5 = frequencies.explain({"model_type": "umt5", "num_heads": 6, "relative_attention_num_buckets": 16})
     assert "shape (16, 6)" in umt5.notes[0] and "each layer has its own" in umt5.notes[0]
+
+
+@pytest.mark.parametrize(("buckets", "farthest"), [(32, 128), (31, 128), (8, 20), (32, 16), (3, 128), (2, 128), (1, 9)])
+def test_where_t5s_last_bucket_begins(buckets, farthest):
+    """As transformers buckets; where its formula has no last bucket, nothing is told."""
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    keys = {"relative_attention_num_buckets": buckets, "relative_attention_max_distance": farthest}
+    said = " ".join(frequencies.explain({"model_type": "t5", "num_heads": 8, **keys}).notes)
+    for both, who, share in ((True, "encoder", buckets // 2), (False, "decoder", buckets)):
+        found = re.search(rf"(\d+) \({who}\)", said)
+        assert bool(found) == (share >= 2 and share // 2 < farthest)
+        if found:
+            distances = -torch.arange(2 * farthest)
+            theirs = T5Attention._relative_position_bucket(distances, both, buckets, farthest).tolist()
+            assert theirs[-1] == share - 1 and theirs.index(share - 1) == int(found[1])
 
 
 @pytest.mark.parametrize(
@@ -446,8 +468,8 @@ gemma3_text: rotary positions (RoPE)
   with length       nothing changes
 
   sliding_attention
-  layers            all but 5, 11, …, 47 (40 of 48); each sees at most 1024
-                    tokens, its own included
+  layers            all but 5, 11, …, 47 (40 of 48); in each a token sees at
+                    most 1024 tokens, itself included
   rule              default, no scaling
   layout            half: dimension i turns with dimension i + 128
   head              256 dimensions, all turn: 128 pairs

@@ -74,6 +74,8 @@ def _without_parameters(config: Mapping[str, object]) -> set[str]:
 
 def window_of(config: Mapping[str, object], layers: tuple[int, ...] | None) -> tuple[int | None, tuple[int, ...]]:
     """How many tokens one sees at most, itself included, in some of these layers, and in which; or (None, ())."""
+    if config.get("use_bidirectional_attention") is True:
+        return None, ()  # half of it lies on either side
     kinds = layer_kinds(config) or ()
     for kind, key in (("sliding_attention", "sliding_window"), ("chunked_attention", "attention_chunk_size")):
         size, those = config.get(key), tuple(i for i in layers or () if i < len(kinds) and kinds[i] == kind)

@@ -87,21 +87,30 @@ def _t5(config: Mapping[str, object]) -> Explanation:
         for key, default in (("relative_attention_num_buckets", 32), ("relative_attention_max_distance", 128))
     )
     details = {"heads": heads, "buckets": buckets, "max_distance": farthest}
-    last = [
-        _t5_buckets.boundaries(*_t5_buckets.settings("frequencies.explain", both, buckets, farthest))[-1]
-        for both in (True, False)
-    ]
     table = f"a trained table of shape ({buckets}, {heads})"
     whose = "each layer has its own" if config.get("model_type") in _TABLE_IN_EVERY_LAYER else (
         "the first layer of encoder and of decoder holds one, which the other layers share"
     )
-    return _told(
-        config, "t5", details,
+    notes = [
         f"The distance picks a row of {table}, which is added to the logits: {whose}.",
         "The encoder halves the buckets for keys before and after; the decoder gives all to keys before.",
-        f"All distances from {last[0]} on (encoder) or {last[1]} on (decoder) share one bucket: no length is too long "
-        "to compute.",
-    )  # fmt: skip
+    ]
+    if begins := _beginning_of_the_last_buckets(buckets, farthest):
+        notes.append(
+            f"The last bucket of a direction begins at distance {begins}, before the max distance, where it would end: "
+            "no length is too long to compute."
+        )
+    return _told(config, "t5", details, *notes)
+
+
+def _beginning_of_the_last_buckets(buckets: int, farthest: int) -> str:
+    """The smallest distance in the last bucket, of encoder and decoder, where the formula gives one."""
+    shares = {"encoder": buckets // 2, "decoder": buckets}
+    return " or ".join(
+        f"{_t5_buckets.boundaries(share, farthest)[-1]} ({who})"
+        for who, share in shares.items()
+        if share >= 2 and share // 2 < farthest
+    )
 
 
 def _learned(config: Mapping[str, object]) -> Explanation:

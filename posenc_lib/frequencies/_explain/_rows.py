@@ -95,8 +95,8 @@ def _layers(explanation: Explanation, rotation: Rotation) -> str:
     if len(rotation.layers) != total:
         which += f" ({len(rotation.layers)} of {total})"
     if rotation.window is not None:
-        who = "each sees" if rotation.windowed == rotation.layers else f"{runs(rotation.windowed)} see"
-        which += f"; {who} at most {rotation.window} tokens, its own included"
+        where = "each" if rotation.windowed == rotation.layers else runs(rotation.windowed)
+        which += f"; in {where} a token sees at most {rotation.window} tokens, itself included"
     return which + (f"; the other {others} have no position code (NoPE)" if others else "")
 
 
