@@ -97,8 +97,8 @@ def _t5(config: Mapping[str, object]) -> Explanation:
     ]
     if begins := _beginning_of_the_last_buckets(buckets, farthest):
         notes.append(
-            f"The last bucket of a direction begins at distance {begins}, before the max distance, where it would end: "
-            "no length is too long to compute."
+            f"The last bucket of a direction begins at distance {begins}; by the formula it would end at the max "
+            "distance, but all beyond are in it too, so no length is too long to compute."
         )
     return _told(config, "t5", details, *notes)
 
