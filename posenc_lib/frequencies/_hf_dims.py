@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posenc_lib.frequencies import _hf_parameters, _layouts
+from posenc_lib.frequencies import _hf_files, _hf_parameters, _layouts
 from posenc_lib.frequencies._hf_files import Config
 
 _WIDTHS = ("hidden_size", "n_embd", "d_model", "embed_dim")
@@ -23,7 +23,7 @@ def head_dim_of(operation: str, config: Config, layer_type: str | None) -> int:
         return _hf_parameters.integer(operation, "head_dim", config["head_dim"])
     # Qwen2-VL's vision tower calls hidden_size what it hands over to the language model.
     widths = ("embed_dim", *_WIDTHS) if str(config.get("model_type")).startswith("qwen2_vl") else _WIDTHS
-    width_key, heads_key = _given(config, widths), _given(config, _HEADS)
+    width_key, heads_key = _hf_files.first_key(config, *widths), _hf_files.first_key(config, *_HEADS)
     if width_key is None or heads_key is None:
         lacking = "hidden_size" if width_key is None else "num_attention_heads"
         raise ValueError(
@@ -35,11 +35,6 @@ def head_dim_of(operation: str, config: Config, layer_type: str | None) -> int:
             f"{operation}: {width_key} {width} does not divide into {heads_key} {heads}, and there is no head_dim."
         )
     return width // heads
-
-
-def _given(config: Config, names: tuple[str, ...]) -> str | None:
-    """The first of the names under which the configuration says something."""
-    return next((name for name in names if config.get(name) is not None), None)
 
 
 def _own_head_dim(operation: str, config: Config, layer_type: str | None) -> int | None:

@@ -50,4 +50,10 @@ def _part(operation: str, config: Config) -> Config:
 
 def first(config: Config, *keys: str) -> object:
     """Return the value of the first of `keys` that is there and not null, or None."""
-    return next((config[key] for key in keys if config.get(key) is not None), None)
+    key = first_key(config, *keys)
+    return None if key is None else config[key]
+
+
+def first_key(config: Config, *keys: str) -> str | None:
+    """Return the first of `keys` that is there and not null, or None."""
+    return next((key for key in keys if config.get(key) is not None), None)

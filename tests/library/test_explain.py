@@ -164,14 +164,19 @@ def test_a_given_attention_factor_is_said_to_be_given():
     assert (turned["attention_factor"], turned["attention_factor_source"]) == (1.25, "as the configuration says")
 
 
-def test_deepseeks_second_scale_is_told():
+@pytest.mark.parametrize("mscale_all_dim", [1.0, 0.5])
+def test_deepseeks_second_scale_is_told(mscale_all_dim):
     """transformers multiplies DeepSeek's logits by mscale² beside the rotation: modeling_deepseek_v3."""
     from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention
 
-    made = theirs("deepseek-v3")
+    made, given = theirs("deepseek-v3"), config("deepseek-v3")
     made.hidden_size, made.num_attention_heads, made.q_lora_rank, made.kv_lora_rank = 8, 1, 4, 4
+    made.rope_parameters["mscale_all_dim"] = given["rope_scaling"]["mscale_all_dim"] = mscale_all_dim
     extra = DeepseekV3Attention(made, 0).scaling * math.sqrt(made.qk_head_dim)
-    assert f"multiplies its logits by {extra:.6g}" in told("deepseek-v3").notes[0]
+    assert f"multiplies its logits by {extra:.6g}" in frequencies.explain(given).notes[0]
+
+
+def test_no_other_model_has_deepseeks_second_scale():
     assert not any("mscale" in note for name in ROTARY if name != "deepseek-v3" for note in told(name).notes)
 
 
@@ -361,7 +366,7 @@ def test_t5s_table_is_transformers():
     explained = told("t5-small")
     assert explained.kind == "t5" and explained.details == {"heads": 8, "buckets": 32, "max_distance": 128}
     assert "shape (32, 8)" in explained.notes[0] and "the first layer of encoder and of decoder" in explained.notes[0]
-    assert "begins at distance 91 (encoder) or 113 (decoder)," in explained.notes[2]
+    assert "begins at distance 91 (encoder) or 113 (decoder);" in explained.notes[2]
     umt5 = frequencies.explain({"model_type": "umt5", "num_heads": 6, "relative_attention_num_buckets": 16})
     assert "shape (16, 6)" in umt5.notes[0] and "each layer has its own" in umt5.notes[0]
 
@@ -897,13 +902,3 @@ def test_whose_attention_factor_it_is():
     assert said == "1.1, as the configuration's short_mscale and long_mscale say"
     assert row(frequencies.explain(phi), "attention factor").endswith("√(1 + ln 32 / ln 4096)")
     assert row(llama(), "attention factor") == "1, as this rule has none"
-
-
-def test_what_deepseeks_attention_multiplies_besides():
-    """DeepseekV3Attention in transformers: (0.1 · mscale_all_dim · ln factor + 1)² on the logits."""
-    from transformers.models.deepseek_v3.modeling_deepseek_v3 import yarn_get_mscale
-
-    given = config("deepseek-v3")
-    given["rope_scaling"] |= {"mscale_all_dim": 0.5}
-    weight = yarn_get_mscale(40.0, 0.5) ** 2
-    assert f"multiplies its logits by {weight:.6g} besides" in " ".join(frequencies.explain(given).notes)

@@ -249,20 +249,15 @@ def test_the_size_of_a_head():
      "qk_rope_head_dim", "rotary_dim", "partial_rotary_factor", "rotary_pct", "rope_pct", "rope_percent"],
 )  # fmt: skip
 def test_a_size_that_is_no_number_is_named_as_the_file_names_it(key):
-    given = {"model_type": "llama", "rope_theta": 1e4, "hidden_size": 32, "num_attention_heads": 4}
-    given = {name: value for name, value in given.items() if name not in STANDS_IN.get(key, ())}
+    usual = {"n_embd": "hidden_size", "d_model": "hidden_size"}
+    usual |= dict.fromkeys(("n_head", "num_heads", "n_heads"), "num_attention_heads")
+    given = {**LLAMA, "rope_theta": 1e4, usual.get(key, key): None}
     assert refusal_of({**given, key: "wide"}) == f"{key} must be a finite number, got 'wide'."
+
+
+def test_a_share_that_is_no_number_is_named_wherever_it_stands():
     inner = {"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": "half"}}
     assert refusal_of(LLAMA, inner) == "partial_rotary_factor must be a finite number, got 'half'."
-
-
-STANDS_IN = {
-    **dict.fromkeys(("n_embd", "d_model"), ("hidden_size",)),
-    **dict.fromkeys(("n_head", "num_heads", "n_heads"), ("num_attention_heads",)),
-}
-
-
-def test_a_size_of_one_kind_of_layer_and_a_share_are_named():
     latent = {**LLAMA, "model_type": "deepseek_v3", "rope_theta": 1e4, "qk_rope_head_dim": 4, "qk_nope_head_dim": 12}
     assert refusal_of(latent, {"partial_rotary_factor": "half"}) == (
         "partial_rotary_factor must be a finite number, got 'half'."
